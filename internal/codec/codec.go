@@ -1,0 +1,68 @@
+package codec
+
+import (
+	"fmt"
+	"reflect"
+	"sync"
+)
+
+// Codec encodes and decodes values of type T. It is safe for concurrent use.
+type Codec[T any] struct {
+	name   string
+	append func(dst []byte, v *T) ([]byte, error)
+	decode func(src []byte, v *T) error
+}
+
+// codecs caches one *Codec[T] per reflect.Type of T.
+var codecs sync.Map
+
+// For returns the codec of T. The first call for a type compiles its plan, later
+// ones cost a map lookup: keep the result where that matters. A type that cannot
+// be encoded has a codec, too; Append says what is wrong with it.
+func For[T any]() *Codec[T] {
+	t := reflect.TypeFor[T]()
+	if c, ok := codecs.Load(t); ok {
+		return c.(*Codec[T])
+	}
+	c, _ := codecs.LoadOrStore(t, newCodec[T](t))
+	return c.(*Codec[T])
+}
+
+func newCodec[T any](t reflect.Type) *Codec[T] {
+	c := &Codec[T]{name: t.String()}
+	if c.append, c.decode = basicFuncs[T](); c.append != nil {
+		return c
+	}
+	n := nodeOf(t)
+	c.append = func(dst []byte, v *T) ([]byte, error) {
+		return appendValue(dst, n, reflect.ValueOf(v).Elem())
+	}
+	c.decode = func(src []byte, v *T) error {
+		var zero T
+		*v = zero
+		return decodeValue(src, n, reflect.ValueOf(v).Elem())
+	}
+	return c
+}
+
+// Append appends v to dst as exactly one value. With an error dst comes back with
+// its length unchanged. The bytes beyond that length may have been overwritten.
+func (c *Codec[T]) Append(dst []byte, v *T) ([]byte, error) { return c.append(dst, v) }
+
+// Decode sets v to the one value that src holds; nothing of what v held before is
+// kept, and v must not be used after an error. src is not retained.
+func (c *Codec[T]) Decode(src []byte, v *T) error { return c.decode(src, v) }
+
+// TypeName returns T as Go writes it, with the package's name.
+func (c *Codec[T]) TypeName() string { return c.name }
+
+// DecodeInto is Decode for a type that is known at run time only: v is a pointer
+// to the value to be set.
+func DecodeInto(src []byte, v any) error {
+	p := reflect.ValueOf(v)
+	if p.Kind() != reflect.Pointer || p.IsNil() {
+		return fmt.Errorf(errorPrefix+"cannot decode into %T, want a pointer that is not nil", v)
+	}
+	p.Elem().SetZero()
+	return decodeValue(src, nodeOf(p.Type().Elem()), p.Elem())
+}

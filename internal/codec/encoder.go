@@ -1,0 +1,98 @@
+package codec
+
+import (
+	"reflect"
+	"sync"
+	"unsafe"
+)
+
+const (
+	// maxHops bounds pointers and interfaces that lead to each other with no
+	// container between, which MaxDepth does not count.
+	maxHops = 8 * MaxDepth
+	// trackFrom is the level from which on references are remembered, so that a
+	// cycle can be told from data that are merely deep. Shallower data, that is
+	// nearly all, pay nothing for it.
+	trackFrom = MaxDepth / 4
+)
+
+// encoder appends one value.
+type encoder struct {
+	dst   []byte
+	depth int // containers around the next item
+	hops  int // pointers and interfaces around it
+	seen  map[reference]struct{}
+
+	methods encodeMethods
+}
+
+// reference identifies what a pointer, map or slice refers to.
+type reference struct {
+	ptr unsafe.Pointer
+	len int
+	typ reflect.Type
+}
+
+var encoders = sync.Pool{New: func() any { return new(encoder) }}
+
+// appendValue appends v to dst.
+func appendValue(dst []byte, n *node, v reflect.Value) ([]byte, error) {
+	e := encoders.Get().(*encoder)
+	e.dst, e.depth, e.hops = dst, 0, 0
+	err := e.run(n, v)
+	out := e.dst
+	e.dst, e.seen = nil, nil
+	encoders.Put(e)
+	if err != nil {
+		return dst, located(err, n.typ)
+	}
+	return out, nil
+}
+
+func (e *encoder) run(n *node, v reflect.Value) (err error) {
+	defer rescue(&err)
+	return n.enc(n, e, v)
+}
+
+// enter begins a container; leave ends it.
+func (e *encoder) enter(n *node) error {
+	if e.depth == MaxDepth {
+		return failure(n.typ, ErrTooDeep)
+	}
+	e.depth++
+	return nil
+}
+
+func (e *encoder) leave() { e.depth-- }
+
+// hop begins the target of a pointer or interface; land ends it.
+func (e *encoder) hop(n *node) error {
+	if e.hops == maxHops {
+		return failure(n.typ, ErrTooDeep)
+	}
+	e.hops++
+	return nil
+}
+
+func (e *encoder) land() { e.hops-- }
+
+// deep reports whether references must be remembered.
+func (e *encoder) deep() bool { return e.depth+e.hops >= trackFrom }
+
+// follow remembers that the target of a reference is being encoded. It is not
+// forgotten on the way back by itself: see forget.
+func (e *encoder) follow(n *node, ptr unsafe.Pointer, length int) error {
+	r := reference{ptr, length, n.typ}
+	if _, ok := e.seen[r]; ok {
+		return failure(n.typ, ErrCycle)
+	}
+	if e.seen == nil {
+		e.seen = make(map[reference]struct{})
+	}
+	e.seen[r] = struct{}{}
+	return nil
+}
+
+func (e *encoder) forget(n *node, ptr unsafe.Pointer, length int) {
+	delete(e.seen, reference{ptr, length, n.typ})
+}

@@ -1,0 +1,226 @@
+package codec
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// field is one struct field that travels.
+type field struct {
+	node      *node
+	name      string // on the wire
+	goName    string
+	head      []byte // name, encoded
+	at        int    // index of the field if it is the struct's own, else -1
+	index     []int  // the way through embedded structs
+	omitEmpty bool
+}
+
+// fields is what of a struct travels, and how: by name, or by position if a field
+// _msgpack says so.
+type fields struct {
+	list    []*field // by position; a field that another one shadows is in it
+	named   []*field // by name
+	byName  map[string]*field
+	head    []byte // the header of the map if no field can be left out
+	asArray bool
+	err     error // why values of the type do not travel
+}
+
+// fields collects the fields of struct type t in the way msgpack/v5 does. outer
+// are the structs that it is embedded in: one that embeds a pointer to itself is
+// not inlined for ever.
+func (c *compiler) fields(t reflect.Type, outer []reflect.Type) *fields {
+	fs := &fields{byName: make(map[string]*field, t.NumField())}
+	outer = append(slices.Clip(outer), t)
+	omitAll := false
+	for i := range t.NumField() {
+		sf := t.Field(i)
+		tag := parseTag(sf.Tag.Get("msgpack"))
+		if tag.name == "-" {
+			continue
+		}
+		if sf.Name == "_msgpack" {
+			fs.asArray = tag.has("as_array") || tag.has("asArray")
+			omitAll = omitAll || tag.has("omitempty")
+			continue
+		}
+		if !sf.IsExported() && !embedsStruct(sf) {
+			continue
+		}
+		c.addField(fs, sf, tag, omitAll, outer)
+	}
+	fs.complete(t)
+	return fs
+}
+
+func (c *compiler) addField(fs *fields, sf reflect.StructField, tag tag, omitAll bool, outer []reflect.Type) {
+	f := &field{
+		name:      tag.name,
+		goName:    sf.Name,
+		at:        sf.Index[0],
+		index:     sf.Index,
+		omitEmpty: omitAll || tag.has("omitempty"),
+	}
+	if f.name == "" {
+		f.name = sf.Name
+	}
+	if sf.Anonymous && !tag.has("noinline") && c.inline(fs, sf, tag, outer) {
+		if sf.IsExported() { // what was sent under the struct's own name is taken too
+			f.node = c.node(sf.Type)
+			fs.byName[f.name] = f
+		}
+		return
+	}
+	if !sf.IsExported() && sf.Type.Kind() == reflect.Pointer {
+		return // nobody could set it
+	}
+	f.node = c.node(sf.Type)
+	fs.add(f)
+	if alias, ok := tag.options["alias"]; ok {
+		fs.byName[alias] = f
+	}
+}
+
+// inline adds the fields of an embedded struct as if they were fs's own, unless
+// one of them has a name that is taken or the struct has methods of its own.
+func (c *compiler) inline(fs *fields, sf reflect.StructField, tag tag, outer []reflect.Type) bool {
+	t := sf.Type
+	for t.Kind() == reflect.Pointer && !slices.Contains(outer, t.Elem()) {
+		t = t.Elem()
+	}
+	forced := tag.has("inline")
+	if t.Kind() != reflect.Struct || slices.Contains(outer, t) || !forced && !plainStruct(t) {
+		return false
+	}
+	inner := c.fields(t, outer)
+	taken := func(f *field) bool { _, ok := fs.byName[f.name]; return ok }
+	if !forced && slices.ContainsFunc(inner.list, taken) {
+		return false
+	}
+	for _, f := range inner.list {
+		if !taken(f) {
+			inlined := *f
+			inlined.at = -1
+			inlined.index = append(slices.Clip(sf.Index), f.index...)
+			fs.add(&inlined)
+		}
+	}
+	return true
+}
+
+func (fs *fields) add(f *field) {
+	if old := fs.byName[f.name]; old != nil && len(old.index) == 1 && len(f.index) == 1 && fs.err == nil {
+		fs.err = fmt.Errorf("fields %s and %s are both named %q", old.goName, f.goName, f.name)
+	}
+	fs.byName[f.name] = f
+	fs.list = append(fs.list, f)
+}
+
+func (fs *fields) complete(t reflect.Type) {
+	whole := true
+	for _, f := range fs.list {
+		f.head = AppendString(nil, f.name)
+		if fs.byName[f.name] == f {
+			fs.named = append(fs.named, f)
+		}
+		whole = whole && !f.omitEmpty && !throughPointer(t, f.index)
+	}
+	if whole {
+		fs.head = AppendMapHeader(nil, len(fs.named))
+	}
+}
+
+// throughPointer reports whether the way to a field leads through a pointer, so
+// that the field may not be there.
+func throughPointer(t reflect.Type, index []int) bool {
+	for _, i := range index[:len(index)-1] {
+		t = t.Field(i).Type
+		if t.Kind() == reflect.Pointer {
+			return true
+		}
+	}
+	return false
+}
+
+// embedsStruct reports whether sf embeds a struct, whose exported fields can be
+// reached though it is not exported itself.
+func embedsStruct(sf reflect.StructField) bool {
+	t := sf.Type
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return sf.Anonymous && plainStruct(t)
+}
+
+// plainStruct reports whether t is a struct that is encoded field by field.
+func plainStruct(t reflect.Type) bool {
+	return t.Kind() == reflect.Struct && t != timeType && encodeMethod(t) == "" && decodeMethod(t) == ""
+}
+
+// get returns the field of struct v, or false if an embedded pointer on the way
+// is nil.
+func (f *field) get(v reflect.Value) (reflect.Value, bool) {
+	if f.at >= 0 {
+		return v.Field(f.at), true
+	}
+	for i, at := range f.index {
+		for i > 0 && v.Kind() == reflect.Pointer {
+			if v.IsNil() {
+				return v, false
+			}
+			v = v.Elem()
+		}
+		v = v.Field(at)
+	}
+	return v, true
+}
+
+// reach is get for decoding: it allocates embedded structs on the way.
+func (f *field) reach(v reflect.Value) (reflect.Value, error) {
+	if f.at >= 0 {
+		return v.Field(f.at), nil
+	}
+	for i, at := range f.index {
+		for i > 0 && v.Kind() == reflect.Pointer {
+			if v.IsNil() {
+				if !v.CanSet() {
+					return v, fmt.Errorf("cannot set embedded pointer to unexported %s", v.Type().Elem())
+				}
+				v.Set(reflect.New(v.Type().Elem()))
+			}
+			v = v.Elem()
+		}
+		v = v.Field(at)
+	}
+	return v, nil
+}
+
+// tag is a parsed struct tag: name,option,key:value.
+type tag struct {
+	name    string
+	options map[string]string
+}
+
+func (t tag) has(option string) bool {
+	_, ok := t.options[option]
+	return ok
+}
+
+func parseTag(s string) tag {
+	t := tag{options: make(map[string]string)}
+	for i, part := range strings.Split(s, ",") {
+		key, value, keyed := strings.Cut(strings.TrimSpace(part), ":")
+		switch {
+		case keyed:
+			t.options[key] = strings.Trim(value, "'")
+		case i == 0:
+			t.name = strings.Trim(key, "'")
+		default:
+			t.options[key] = ""
+		}
+	}
+	return t
+}

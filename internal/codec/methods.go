@@ -1,0 +1,157 @@
+package codec
+
+import (
+	"bytes"
+	"encoding"
+	"fmt"
+	"reflect"
+
+	"github.com/vmihailenco/msgpack/v5"
+)
+
+// Types with methods of their own are left to msgpack/v5, one value at a time: it
+// finds the method, and what is registered for the type. Around the call stands
+// what the library does not do: a panic is caught, the output is checked while it
+// is written, the input before it is read.
+
+// capability is an interface with one method.
+type capability struct {
+	typ    reflect.Type
+	method string
+}
+
+// In the order in which msgpack/v5 looks for them.
+var (
+	encodings = []capability{
+		{reflect.TypeFor[msgpack.CustomEncoder](), "EncodeMsgpack"},
+		{reflect.TypeFor[msgpack.Marshaler](), "MarshalMsgpack"},
+		{reflect.TypeFor[encoding.BinaryMarshaler](), "MarshalBinary"},
+		{reflect.TypeFor[encoding.TextMarshaler](), "MarshalText"},
+	}
+	decodings = []capability{
+		{reflect.TypeFor[msgpack.CustomDecoder](), "DecodeMsgpack"},
+		{reflect.TypeFor[msgpack.Unmarshaler](), "UnmarshalMsgpack"},
+		{reflect.TypeFor[encoding.BinaryUnmarshaler](), "UnmarshalBinary"},
+		{reflect.TypeFor[encoding.TextUnmarshaler](), "UnmarshalText"},
+	}
+)
+
+// encodeMethod names the method by which values of type t are encoded, or "".
+func encodeMethod(t reflect.Type) string { return methodOf(t, encodings) }
+
+// decodeMethod names the method by which values of type t are decoded, or "".
+func decodeMethod(t reflect.Type) string { return methodOf(t, decodings) }
+
+// methodOf looks at t, then at its pointer. A pointer itself has none: what it
+// points to is asked. Nor has an interface, whose dynamic type is asked.
+func methodOf(t reflect.Type, capabilities []capability) string {
+	if k := t.Kind(); k == reflect.Pointer || k == reflect.Interface {
+		return ""
+	}
+	for _, receiver := range []reflect.Type{t, reflect.PointerTo(t)} {
+		for _, c := range capabilities {
+			if receiver.Implements(c.typ) {
+				return c.method
+			}
+		}
+	}
+	return ""
+}
+
+// encodeMethods is what an encoder needs for methods, made when it is needed.
+type encodeMethods struct {
+	enc  *msgpack.Encoder
+	sink sink
+}
+
+func encodeByMethod(n *node, e *encoder, v reflect.Value) error {
+	if nilable(v.Kind()) && v.IsNil() {
+		e.dst = AppendNil(e.dst)
+		return nil
+	}
+	if !v.CanAddr() {
+		v = addressable(v)
+	}
+	m := &e.methods
+	if m.enc == nil {
+		m.enc = msgpack.NewEncoder(nil)
+	}
+	m.sink.reset(e.dst, MaxDepth-e.depth)
+	m.enc.Reset(&m.sink)
+	m.enc.UseCompactInts(true)
+	err := m.call(n, v)
+	if err == nil {
+		err = m.sink.end()
+	}
+	e.dst = m.sink.buf
+	m.sink.buf = nil
+	if err != nil {
+		return failure(n.typ, err)
+	}
+	return nil
+}
+
+func (m *encodeMethods) call(n *node, v reflect.Value) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			m.enc = nil // its state is anybody's guess
+			err = newPanicError(n.encMethod, r)
+		}
+	}()
+	return m.enc.EncodeValue(v)
+}
+
+// keepBuffer is the largest value after which the library's decoder, and with it
+// its buffer, is kept for the next one.
+const keepBuffer = 64 << 10
+
+// decodeMethods is what a decoder needs for methods, made when it is needed.
+type decodeMethods struct {
+	dec *msgpack.Decoder
+	src bytes.Reader
+}
+
+func decodeByMethod(n *node, d *decoder, v reflect.Value) error {
+	if d.null() {
+		v.SetZero() // as msgpack/v5 does, where it does not panic
+		return nil
+	}
+	b, err := d.whole()
+	if err != nil {
+		return failure(n.typ, err)
+	}
+	d.pos += len(b)
+	if v.Kind() == reflect.Map && v.IsNil() {
+		v.Set(reflect.MakeMap(n.typ)) // the library panics when the method is not on the pointer
+	}
+	if err := d.methods.decode(n, b, v); err != nil {
+		return failure(n.typ, err)
+	}
+	return nil
+}
+
+func (m *decodeMethods) decode(n *node, b []byte, v reflect.Value) error {
+	if m.dec == nil {
+		m.dec = msgpack.NewDecoder(nil)
+	}
+	m.src.Reset(b)
+	m.dec.Reset(&m.src)
+	err := m.call(n, v)
+	if left := m.src.Len(); err == nil && left > 0 {
+		err = fmt.Errorf("%s left %d of %d bytes", n.decMethod, left, len(b))
+	}
+	m.src.Reset(nil)
+	if err != nil || len(b) > keepBuffer {
+		m.dec = nil // it may be recording what it reads, which Reset does not end
+	}
+	return err
+}
+
+func (m *decodeMethods) call(n *node, v reflect.Value) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = newPanicError(n.decMethod, r)
+		}
+	}()
+	return m.dec.DecodeValue(v)
+}
