@@ -1,0 +1,167 @@
+// Package wire is the protocol that a procpool parent and its workers speak,
+// and its specification. A worker in any language can be written from this
+// page alone; testdata/worker.py in this repository is one.
+//
+// # Channels
+//
+// The parent starts the worker with the wire on descriptors 0 (parent to
+// worker) and 1 (worker to parent), both pipes. Descriptor 2 is a pipe whose
+// bytes the parent takes for text, line by line. A worker moves the wire away
+// from 0 and 1 before it runs anything that might print or read.
+//
+// The environment holds PROCPOOL_COOKIE (32 characters), PROCPOOL_SLOT,
+// PROCPOOL_DEPTH and PROCPOOL_WORKER. A worker removes them all before it runs
+// a task, so that its own children are not taken for workers. End of file on
+// descriptor 0 means that the parent is gone: the worker exits at once, a
+// running task or not.
+//
+// # Order of events
+//
+//	parent                                   worker
+//	  |  <------------------------- cookie     |   32 bytes, no frame
+//	  |  <-------------------------- Hello     |   exactly one, first
+//	  |  Welcome ------------------------->    |   exactly one, first
+//	  |  Tasks id=1 n=3 ------------------>    |
+//	  |  <-------- Results id=1 from=0 n=2     |   in the order of the tasks
+//	  |  Tasks id=2 n=1 ------------------>    |   before 1 is answered: queued
+//	  |  <-------- Results id=1 from=2 n=1     |
+//	  |  <-------- Results id=2 from=0 n=1     |
+//	  |  Stop ---------------------------->    |
+//	  |  <------------------- end of file      |   exit status 0
+//
+// Bytes before the cookie, up to 64 KiB, are what the program printed before
+// it spoke the protocol; the parent passes them on as text.
+//
+// # Frames
+//
+// Everything after the cookie is frames: a header of 32 bytes, then a payload.
+// Integers in the header are unsigned and big-endian.
+//
+//	offset  bytes  field
+//	     0      2  magic: 0xC1 0x70. 0xC1 begins no msgpack value and no UTF-8 text
+//	     2      1  protocol version: 1
+//	     3      1  kind, below
+//	     4      4  count: the number of items in Tasks and Results, else 0
+//	     8      8  id: of the batch that the frame speaks of, else 0
+//	    16      8  length of the payload in bytes
+//	    24      4  arg: an offset into the batch, by kind, else 0
+//	    28      4  CRC-32 (IEEE) of the bytes 0 to 27
+//
+// Values are msgpack (https://github.com/msgpack/msgpack/blob/master/spec.md).
+// Where a payload is a map, keys are strings, unknown keys are ignored and
+// absent ones mean the zero value. Where it is an array, elements after the
+// ones named here are ignored.
+//
+// # Kinds
+//
+//	kind  name      from    id     arg     payload
+//	   1  Hello     worker  0      0       map: see Hello
+//	   2  Results   worker  batch  offset  array [exec ns, cpu ns], then count result items
+//	   3  Started   worker  batch  offset  empty: the task at offset begins now
+//	   4  Recalled  worker  batch  limit   empty: tasks from limit on will not run
+//	   5  Report    worker  batch  offset  one value: progress of the running task
+//	   6  Log       worker  batch  offset  map: see Log
+//	   7  Beat      worker  0      0       empty: the answer to Ping
+//	   8  Bye       worker  0      0       empty: the worker leaves by itself, in good order
+//	  16  Welcome   parent  0      0       map: see Welcome
+//	  17  Tasks     parent  batch  0       array: see TasksHead, then count task items
+//	  18  Cancel    parent  batch  offset  empty: end the context of the task at offset
+//	  19  Recall    parent  batch  offset  empty: do not start tasks from offset on
+//	  20  Stop      parent  0      0       empty: end the running task's context, exit with status 0
+//	  21  Ping      parent  0      0       empty: answer with Beat, also while a task runs
+//
+// A batch id is unused before on this pipe and larger than every one before.
+// At most MaxBatches batches are unanswered at a time; a worker that does not
+// set "page" in its Hello holds at most one.
+//
+// # Items
+//
+// A task item is the length of the encoded argument as a msgpack unsigned
+// integer, then that many bytes: one msgpack value.
+//
+// A result item is an outcome (one byte, a msgpack positive fixint), the length
+// of a value as a msgpack unsigned integer, then that many bytes: one msgpack
+// value. If bit 0x10 of the outcome is set, two unsigned integers stand between
+// outcome and length: nanoseconds of wall time and of CPU time that the task took.
+//
+//	outcome  meaning                              value
+//	      0  the function returned a value        the value
+//	      1  the function returned an error       map: type, msg, is, as, data, causes
+//	      2  the function panicked                map: value, stack
+//	      3  the result could not be encoded      map: type, msg
+//	      4  the argument could not be decoded    map: type, msg
+//	      5  no function of that name             map: msg
+//
+// An error map may hold no more than "msg". "type" is the error's type in the
+// worker's language, "is" a list of names of registered sentinels, "as" the name
+// of a registered error type and "data" its msgpack value, "causes" a list of
+// such maps: what the error wraps.
+//
+// Tasks of a batch run one after another, in order, and are answered in
+// order: count items starting at the offset in arg, which is the number of
+// items of that batch sent before. A worker without a page sends Started before
+// each task and its Results after each task, so that a crash is blamed on the
+// right one. A worker with a page collects results while more tasks wait, for
+// a millisecond at the most.
+//
+// # The status page
+//
+// A worker of the same program on the same machine may share a page of memory
+// with its parent (package internal/shm describes it). Recall, Recalled and
+// Started are then not sent: a compare-and-swap of the claim word says the same,
+// exactly, even if the worker is stopped.
+//
+// # Cancel and Recall
+//
+// Cancel speaks of one task. If it is running its context ends and it is still
+// answered; if it is answered already, or not yet running, Cancel is ignored.
+// Recall is always answered by Recalled with the limit that holds: the offset asked
+// for or, if the worker has started more, the number of tasks started. Results
+// of a recalled batch end at its limit.
+//
+// # Faults
+//
+// Fatal: the one who sees it ends the conversation; the parent kills the worker,
+// a worker exits with status 70.
+//
+//   - a wrong magic, version or header CRC, or an unknown kind
+//   - a kind that the other side may not send, or not in this state: anything but
+//     Hello first, a second Hello, Beat without Ping, anything but Log after Bye
+//     while no batch is unanswered
+//   - a payload longer than the limit: Welcome's "max" plus 64 KiB for Tasks and
+//     Results of one item, 4 MiB for those of more, 1 MiB for all else. It is found
+//     by the header alone, before anything is allocated
+//   - Results for a batch that is not unanswered here, out of order, of more items
+//     than the batch still lacks, or whose items do not fill the payload exactly
+//   - a Hello or Welcome that does not decode, a cookie that does not match
+//
+// Answered, the conversation goes on: an argument or result that does not decode or
+// encode (outcomes 3 and 4), a function that is not known (outcome 5).
+//
+// Discarded without a word: Report or Log whose value does not decode or whose batch
+// is answered already; Cancel and Recall for a batch that is answered already.
+//
+// # One frame, byte by byte
+//
+// Tasks for batch 7: square(3) and square(300), being items 40 and 41 of their job,
+// first attempt, no limits. testdata/tasks.golden holds these 52 bytes.
+//
+//	c1 70          magic
+//	01             version 1
+//	11             kind 17: Tasks
+//	00 00 00 02    two tasks
+//	00 00 00 00 00 00 00 07   batch 7
+//	00 00 00 00 00 00 00 14   20 bytes of payload
+//	00 00 00 00    arg
+//	60 2c 32 4e    CRC-32 of the 28 bytes before
+//	97             array of seven: TasksHead
+//	a6 73 71 75 61 72 65      "square"
+//	28             index 40 of the job is the first task here
+//	01             attempt 1
+//	00             flags
+//	00 00 00       no soft limit, no hard limit, no deadline
+//	01 03          one byte: the integer 3
+//	03 cd 01 2c    three bytes: the integer 300
+//
+// The payload has 1+7+1+1+1+3 = 14 bytes of head and 2+4 of items: 20.
+package wire

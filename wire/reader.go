@@ -1,0 +1,173 @@
+package wire
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+)
+
+const (
+	readBuffer = 64 << 10 // a default pipe's capacity: one read empties it
+	growStep   = 1 << 20  // what is allocated on a header's word alone
+)
+
+// Frame is a header and its payload.
+type Frame struct {
+	Header
+	Payload []byte
+
+	// Owned says that the payload is memory of its own, which the receiver may
+	// keep. Otherwise it is valid until the next call of the Reader.
+	Owned bool
+}
+
+// Reader reads frames. It is not safe for concurrent use.
+type Reader struct {
+	src        io.Reader
+	maxPayload uint64
+	accept     func(Kind) bool
+
+	buf        []byte // of readBuffer bytes
+	start, end int    // unread part of buf
+}
+
+// NewReader returns a Reader of frames whose kinds accept allows
+// (Kind.FromWorker, Kind.FromParent) and whose values have at most maxPayload bytes.
+func NewReader(src io.Reader, maxPayload uint64, accept func(Kind) bool) *Reader {
+	return &Reader{src: src, maxPayload: maxPayload, accept: accept, buf: make([]byte, readBuffer)}
+}
+
+// SetMaxPayload changes the limit, for a worker that learns it from Welcome.
+func (r *Reader) SetMaxPayload(n uint64) { r.maxPayload = n }
+
+// Buffered returns how many bytes have been read from the source but not returned.
+func (r *Reader) Buffered() int { return r.end - r.start }
+
+// Cookie reads up to and including the cookie and returns what came before it,
+// at most MaxBeforeCookie bytes. On an error it returns what it has seen.
+func (r *Reader) Cookie(cookie []byte) (before []byte, err error) {
+	for {
+		if i := bytes.Index(r.buf[r.start:r.end], cookie); i >= 0 {
+			before = append(before, r.buf[r.start:r.start+i]...)
+			r.start += i + len(cookie)
+			if len(before) > MaxBeforeCookie {
+				return before[:MaxBeforeCookie], violation(before, "more than %d bytes before the cookie", MaxBeforeCookie)
+			}
+			return before, nil
+		}
+		// Keep what may be the beginning of the cookie.
+		if keep := r.end - r.start; keep >= len(cookie) {
+			pass := keep - len(cookie) + 1
+			before = append(before, r.buf[r.start:r.start+pass]...)
+			r.start += pass
+		}
+		if len(before) > MaxBeforeCookie {
+			return before[:MaxBeforeCookie], violation(before, "no cookie in the first %d bytes", MaxBeforeCookie)
+		}
+		if err := r.fill(1); err != nil {
+			return append(before, r.buf[r.start:r.end]...), err
+		}
+	}
+}
+
+// Next returns the next frame. At a clean end between two frames the error is
+// io.EOF; within a frame it is io.ErrUnexpectedEOF. A frame that breaks the protocol
+// is a *ProtocolError, one over its limit wraps ErrTooLarge as well.
+func (r *Reader) Next() (Frame, error) {
+	if err := r.want(HeaderSize); err != nil {
+		return Frame{}, err
+	}
+	h, err := ParseHeader(r.buf[r.start:r.end])
+	if err != nil {
+		return Frame{}, err
+	}
+	if err := r.check(h); err != nil {
+		return Frame{}, err
+	}
+	r.start += HeaderSize
+	if h.Length <= readBuffer {
+		return r.small(h)
+	}
+	return r.large(h)
+}
+
+func (r *Reader) check(h Header) error {
+	switch {
+	case !r.accept(h.Kind):
+		return violation(nil, "%v is not a kind that this side may send", h.Kind)
+	case h.Count > MaxBatchItems:
+		return violation(nil, "%d items in one frame, more than %d", h.Count, MaxBatchItems)
+	case h.Length > Limit(h, r.maxPayload):
+		return fmt.Errorf("%w: %w", violation(nil, "%v frame of %d bytes, more than %d", h.Kind, h.Length, Limit(h, r.maxPayload)), ErrTooLarge)
+	}
+	return nil
+}
+
+func (r *Reader) small(h Header) (Frame, error) {
+	n := int(h.Length)
+	if err := r.want(n); err != nil {
+		return Frame{}, unexpected(err)
+	}
+	payload := r.buf[r.start : r.start+n : r.start+n]
+	r.start += n
+	return Frame{Header: h, Payload: payload}, nil
+}
+
+// large reads into memory of its own that grows with what has arrived, so that
+// a header alone cannot make this side allocate what it announces.
+func (r *Reader) large(h Header) (Frame, error) {
+	payload := make([]byte, 0, min(int(h.Length), growStep))
+	payload = append(payload, r.buf[r.start:r.end]...)
+	r.start, r.end = 0, 0
+	for len(payload) < int(h.Length) {
+		if len(payload) == cap(payload) {
+			bigger := make([]byte, len(payload), min(int(h.Length), 2*cap(payload)))
+			copy(bigger, payload)
+			payload = bigger
+		}
+		n, err := r.src.Read(payload[len(payload):cap(payload)])
+		payload = payload[:len(payload)+n]
+		if err != nil && len(payload) < int(h.Length) {
+			return Frame{}, unexpected(err)
+		}
+	}
+	return Frame{Header: h, Payload: payload, Owned: true}, nil
+}
+
+// want makes at least n bytes available in the buffer, n being at most its size.
+func (r *Reader) want(n int) error {
+	if missing := n - r.Buffered(); missing > 0 {
+		return r.fill(missing)
+	}
+	return nil
+}
+
+// fill reads at least n more bytes, as many as come with them.
+func (r *Reader) fill(n int) error {
+	if r.start == r.end {
+		r.start, r.end = 0, 0
+	} else if r.end+n > len(r.buf) {
+		r.end = copy(r.buf, r.buf[r.start:r.end])
+		r.start = 0
+	}
+	for n > 0 {
+		got, err := r.src.Read(r.buf[r.end:])
+		r.end += got
+		n -= got
+		if n > 0 && err != nil {
+			if r.Buffered() > 0 {
+				return unexpected(err)
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+func unexpected(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
