@@ -1,0 +1,59 @@
+// Package registry holds the functions that were registered by name. Parent and worker run
+// the same program, so both find the same function under a name.
+package registry
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/procpool/procpool/wire"
+)
+
+// MaxName is the longest name of a function in bytes.
+const MaxName = 255
+
+// Invoke runs a function on an encoded argument and appends the encoded result to dst.
+// Unless the outcome is wire.Value the error says why, and dst comes back as it was.
+type Invoke func(ctx context.Context, arg, dst []byte) ([]byte, wire.Outcome, error)
+
+var (
+	mu        sync.RWMutex
+	functions = map[string]Invoke{}
+)
+
+// Register makes a function known. It panics where the name is taken, empty or too long: all of them
+// are mistakes of the program.
+func Register(name string, f Invoke) {
+	CheckName(name)
+	mu.Lock()
+	defer mu.Unlock()
+	if _, taken := functions[name]; taken {
+		panic(fmt.Sprintf("procpool/worker: Register(%q): the name is taken", name))
+	}
+	functions[name] = f
+}
+
+// CheckName panics where name cannot be the name of a function.
+func CheckName(name string) {
+	if name == "" || len(name) > MaxName {
+		panic(fmt.Sprintf("procpool/worker: %q cannot name a function: a name has 1 to %d bytes", name, MaxName))
+	}
+}
+
+// Lookup returns the function of that name.
+func Lookup(name string) (Invoke, bool) {
+	mu.RLock()
+	defer mu.RUnlock()
+	f, ok := functions[name]
+	return f, ok
+}
+
+// Names returns the names of all functions, sorted.
+func Names() []string {
+	mu.RLock()
+	defer mu.RUnlock()
+	return slices.Sorted(maps.Keys(functions))
+}

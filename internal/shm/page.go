@@ -1,0 +1,93 @@
+// Package shm is the status page: memory that a worker shares with its parent, so
+// that both know what has started and what is finished without asking each
+// other, and so that the parent still knows it when the worker is dead.
+//
+// # Layout
+//
+// All words are 64 bits wide, in the machine's byte order, and read and written
+// atomically; each has a cache line of its own where both sides write.
+//
+//	offset  word
+//	     0  magic
+//	    64  published: bytes ever appended to the ring
+//	   128  claim words, one for each of wire.MaxBatches batches, by batch id modulo
+//	        that number: next<<32 | limit
+//	  4096  the ring: RingSize bytes
+//
+// # Claim words
+//
+// The parent arms the word of a batch with next 0 and limit n before the batch goes
+// into the pipe. The worker starts a task by moving next up by compare-and-swap while
+// next < limit. The parent takes tasks back by moving limit down, never below next. So every
+// task is either started or taken back, exactly, whatever the worker is doing.
+//
+// # The ring
+//
+// A worker appends each small result to the ring, publishes it, and only then claims the
+// next task; it writes the results to the pipe later, many at a time, and
+// appends over no byte before the write that carried it has returned. After a death the
+// parent compares the bytes it has received with those published and finds
+// the rest in the ring. At most one claimed task is without a
+// result then: the one that was running.
+//
+// Everything in the page is a claim of the worker, as hostile as its frames: the
+// parent copies what it reads before it looks at it and checks every number.
+package shm
+
+import (
+	"os"
+	"sync/atomic"
+	"unsafe"
+)
+
+const (
+	// RingSize is how many bytes of results the ring holds.
+	RingSize = 64 << 10
+	// MaxRingItem is the longest result item that goes through the ring. Longer ones are
+	// written to the pipe at once and count as running until the last byte is in it.
+	MaxRingItem = 16 << 10
+	// Claims is the number of claim words.
+	Claims = 16
+
+	magic       = 0x70726f63706f6f6c // "procpool"
+	offMagic    = 0
+	offPublish  = 64
+	offClaims   = 128
+	claimStride = 64
+	offRing     = 4096
+
+	// Size is the size of the page in bytes.
+	Size = offRing + RingSize
+)
+
+// Page is one status page, as seen by either side.
+type Page struct {
+	mem     []byte
+	file    *os.File // nil for a page on the heap
+	release func()
+}
+
+// NewLocal returns a page on the heap: for a worker whose parent cannot see it, and
+// for one that runs in the parent's own process.
+func NewLocal() *Page {
+	words := make([]uint64, Size/8)
+	p := &Page{mem: unsafe.Slice((*byte)(unsafe.Pointer(&words[0])), Size), release: func() {}}
+	p.word(offMagic).Store(magic)
+	return p
+}
+
+// File returns the descriptor to hand to the worker, nil for a local page.
+func (p *Page) File() *os.File { return p.file }
+
+// Close unmaps the page. Nobody may use it any more.
+func (p *Page) Close() {
+	p.mem = nil
+	p.release()
+	if p.file != nil {
+		_ = p.file.Close() // nothing was written through it
+	}
+}
+
+func (p *Page) word(offset int) *atomic.Uint64 {
+	return (*atomic.Uint64)(unsafe.Pointer(&p.mem[offset]))
+}
