@@ -1,0 +1,137 @@
+package proc
+
+import (
+	"os"
+	"sync"
+)
+
+// Process is one started child. Its methods may be called from any goroutine.
+type Process struct {
+	pid   int
+	os    *os.Process
+	links *links
+	watch watch // closed by the waiter, holding mu, when over is set
+
+	mu   sync.Mutex // orders signals and the reap: whoever sends one holds it
+	over bool       // the group got its last SIGKILL; from here on its id may become another's
+
+	state  *os.ProcessState // written before exited is closed, read only after
+	exited chan struct{}    // closed by the waiter, last of all
+}
+
+// Start starts one child and returns when it has executed its image. On an error nothing is left: no process, no
+// descriptor; the error is an *Error that keeps the errno.
+func Start(spec Spec) (*Process, error) {
+	path, err := spec.image()
+	if err != nil {
+		return nil, stepError("image", err)
+	}
+	if hook := StartHook; hook != nil {
+		if err := hook(spec); err != nil {
+			return nil, &Error{Step: "hook", Path: describe(path), Err: err}
+		}
+	}
+	sealInherited()
+	links, err := newLinks(spec.Own)
+	if err != nil {
+		return nil, named(err, path)
+	}
+	p, err := spawn(&spec, path, links)
+	links.closeTheirs()
+	if err != nil {
+		links.closeOurs()
+		return nil, named(err, path)
+	}
+	go p.wait()
+	return p, nil
+}
+
+func newProcess(child *os.Process, l *links, w watch) *Process {
+	return &Process{pid: child.Pid, os: child, links: l, watch: w, exited: make(chan struct{})}
+}
+
+// wait is the child's waiter: it returns when the child has ended, its group is dead and it has been reaped.
+func (p *Process) wait() {
+	var err error
+	if p.watch.await(p.pid) {
+		p.endGroup()
+		// The child is a zombie now, so this does not block, unless a debugger still holds the child; no lock is held
+		// here, so that nobody else waits for that.
+		p.state, err = p.os.Wait()
+	} else {
+		// The system cannot tell of an end without forgetting the child. The group id is free for a moment, unless
+		// somebody is left in the group, and then it is the right one.
+		p.state, err = p.os.Wait()
+		p.endGroup()
+	}
+	if err != nil {
+		// Another part of the program reaped our child, and Wait keeps the handle on an error. Nobody uses it after endGroup.
+		_ = p.os.Release()
+	}
+	p.links.life.Close()
+	close(p.exited)
+}
+
+// endGroup kills what is left of the group while the unreaped leader still keeps the id from being given to others.
+func (p *Process) endGroup() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.watch.killGroup(p.pid)
+	p.over = true
+	p.watch.close()
+}
+
+// PID is the child's process id, and the id of its process group.
+func (p *Process) PID() int { return p.pid }
+
+// In is the parent's write end of the child's descriptor 0.
+func (p *Process) In() *os.File { return p.links.in }
+
+// Out is the parent's read end of the child's descriptor 1.
+func (p *Process) Out() *os.File { return p.links.out }
+
+// Err is the parent's read end of the child's descriptor 2.
+func (p *Process) Err() *os.File { return p.links.err }
+
+// Text is the parent's read end of what an own child's tasks print to stdout; nil for a foreign child.
+func (p *Process) Text() *os.File { return p.links.text }
+
+// Exited is closed when the child has ended, its group has been killed, and it has been reaped. It does not wait for
+// descriptors: a grandchild that left the group may still hold the other end of Err or Out.
+func (p *Process) Exited() <-chan struct{} { return p.exited }
+
+// State is how the child ended. It is nil before Exited is closed, and stays nil if another part of the program (a
+// reaper of all children, say) took the state away.
+func (p *Process) State() *os.ProcessState {
+	select {
+	case <-p.exited:
+		return p.state
+	default:
+		return nil
+	}
+}
+
+// Kill sends SIGKILL to the child and its process group. It does nothing once the child has ended.
+func (p *Process) Kill() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.over {
+		return
+	}
+	p.watch.killGroup(p.pid)
+	// The leader may have moved to another group, which nothing forbids.
+	_ = p.os.Kill()
+}
+
+// Signal sends sig to the child alone, not to its group. It does nothing once the child has ended.
+func (p *Process) Signal(sig os.Signal) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.over {
+		_ = p.os.Signal(sig)
+	}
+}
+
+// Close closes the parent's pipe ends; reads and writes that are under way end with os.ErrClosed. It may be called more
+// than once, and is meant for after Exited: a living child is not stopped by it, though one that reads its stdin sees the end.
+func (p *Process) Close() { p.links.closePipes() }

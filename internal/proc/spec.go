@@ -1,0 +1,66 @@
+package proc
+
+import "os"
+
+// Spec says what to start.
+type Spec struct {
+	// Argv is the child's argument list. Argv[0] is only the name that is displayed when Path is set.
+	Argv []string
+
+	// Path is the image. Empty with Own it is the image of this process, also after its file was removed or replaced
+	// (where /proc is mounted); empty without Own it is Argv[0] as it stands: looking it up is the caller's affair.
+	Path string
+
+	// Env is the complete environment; nil is an empty one.
+	Env []string
+
+	// Dir is the working directory; empty is the parent's.
+	Dir string
+
+	// Own says that the child runs this binary and package boot in it: it gets the descriptors 4 and 5 and, on Linux,
+	// Pdeathsig until it has armed its life pipe. Other children get the descriptors 0 to 3 only.
+	Own bool
+
+	// Page is inherited as descriptor 4 by an Own child; nil leaves 4 closed.
+	Page *os.File
+
+	// Nice is the child's absolute niceness when SetNice is set. Lowering it needs a privilege: Start fails with EACCES.
+	Nice    int
+	SetNice bool
+
+	// CPUs are the processors that the child may run on; empty is the parent's set. Linux only, elsewhere Start fails.
+	CPUs []int
+}
+
+// StartHook is a seam for tests: what it returns, if not nil, Start returns (wrapped) instead of forking. Start reads it
+// without a lock, so set it before the first Start and let the function itself decide when to fail. It is nil in production.
+var StartHook func(Spec) error
+
+// argv is never empty: execve with an empty list makes Linux insert an empty name, and other systems refuse.
+func (s *Spec) argv(path string) []string {
+	if len(s.Argv) == 0 {
+		return []string{path}
+	}
+	return s.Argv
+}
+
+// env is never nil: to os.StartProcess a nil environment means the parent's.
+func (s *Spec) env() []string {
+	if s.Env == nil {
+		return []string{}
+	}
+	return s.Env
+}
+
+// image is the path to execute.
+func (s *Spec) image() (string, error) {
+	switch {
+	case s.Path != "":
+		return s.Path, nil
+	case s.Own:
+		return selfImage()
+	case len(s.Argv) > 0:
+		return s.Argv[0], nil
+	}
+	return "", errNoImage
+}
