@@ -1,0 +1,239 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/procpool/procpool/internal/registry"
+	"github.com/procpool/procpool/internal/remote"
+	"github.com/procpool/procpool/wire"
+)
+
+const (
+	// headroom is what is kept free before an encoded result for everything that
+	// precedes it in a frame of its own: header, head and the item's own head.
+	headroom = wire.HeaderSize + 32 + 32
+
+	// keepScratch is the largest result buffer that is kept for the next task.
+	keepScratch = 1 << 20
+
+	// watchEach is the mean execution time from which on each task's time is taken. Below it one
+	// reading of the clock (about 30 ns) has to do for watchEvery tasks.
+	watchEach  = 2 * time.Microsecond
+	watchEvery = 32
+
+	// tasksAtOnce is how many task contexts are allocated together. They are never reused: a
+	// goroutine that a task left behind may hold its context for ever.
+	tasksAtOnce = 32
+)
+
+// batch is the worker's record of one Tasks frame.
+type batch struct {
+	server   *Server
+	id       uint64
+	count    int
+	head     wire.TasksHead
+	items    []byte
+	deadline time.Time // the caller's; zero for none
+
+	fresh []Task // contexts not used yet
+
+	offset int // of the task that is running, or ran last
+}
+
+func (b *batch) task(offset int) *Task {
+	if len(b.fresh) == 0 {
+		b.fresh = make([]Task, min(tasksAtOnce, b.count-offset))
+	}
+	t := &b.fresh[0]
+	b.fresh = b.fresh[1:]
+	t.batch, t.offset, t.deadline = b, offset, b.deadline
+	return t
+}
+
+// execLoop runs batches until Stop. A task that leaves by runtime.Goexit takes this
+// goroutine with it: a successor then goes on after it.
+func (s *Server) execLoop() {
+	var current *batch
+	returned := false
+	defer func() {
+		if !returned {
+			go s.resume(current)
+		}
+	}()
+	for current = range s.work {
+		s.run(current)
+		if len(s.work) == 0 {
+			s.flush()
+		}
+	}
+	returned = true
+	s.flush()
+	close(s.idle)
+}
+
+// resume finishes the batch of a task that left by runtime.Goexit and goes on with execLoop.
+func (s *Server) resume(b *batch) {
+	returned := false
+	defer func() {
+		if !returned {
+			go s.resume(b)
+		}
+	}()
+	s.run(b)
+	if len(s.work) == 0 {
+		s.flush()
+	}
+	returned = true
+	s.execLoop()
+}
+
+// run runs what is left of a batch.
+func (s *Server) run(b *batch) {
+	invoke, known := registry.Lookup(b.head.Func)
+	if !known {
+		invoke = unknown(b.head.Func)
+	}
+	w := stopwatch{perTask: b.head.Flags&wire.WantTiming != 0}
+	w.start()
+	for {
+		offset, ok := s.cfg.Page.Claim(b.id)
+		if !ok {
+			break
+		}
+		arg, rest, ok := wire.CutItem(b.items)
+		if !ok {
+			s.broken <- fmt.Errorf("task %d of batch %d is damaged", offset, b.id)
+			select {} // Run ends the process, or this goroutine's pipe
+		}
+		b.items, b.offset = rest, offset
+		s.announce(b)
+		s.one(b, invoke, arg, &w)
+	}
+	s.forget(b.id)
+}
+
+// announce tells a parent that sees no page which task begins.
+func (s *Server) announce(b *batch) {
+	if !s.cfg.Shared {
+		_ = s.out.write(wire.AppendControl(nil, wire.Started, b.id, uint32(b.offset), nil))
+	}
+}
+
+// one runs one task and hands its result to the outbox.
+func (s *Server) one(b *batch, invoke registry.Invoke, arg []byte, w *stopwatch) {
+	t := b.task(b.offset)
+	s.begin(t)
+	out, outcome := s.call(t, invoke, arg)
+	s.end(t)
+	s.answer(b, out, outcome, w)
+}
+
+func (s *Server) begin(t *Task) {
+	s.running.Store(t)
+	if soft := t.batch.head.Soft; soft > 0 {
+		if at := time.Now().Add(soft); t.deadline.IsZero() || at.Before(t.deadline) {
+			t.deadline = at
+		}
+	}
+	if !t.deadline.IsZero() {
+		t.timer = time.AfterFunc(time.Until(t.deadline), func() { t.end(context.DeadlineExceeded) })
+	}
+	if s.stopping.Load() || s.cancelledEarly(t.batch.id, t.offset) {
+		t.end(context.Canceled)
+	}
+}
+
+func (s *Server) end(t *Task) {
+	s.running.Store(nil)
+	if t.timer != nil {
+		t.timer.Stop()
+	}
+	t.finish()
+}
+
+// call invokes the function and turns whatever comes of it into an outcome and its value,
+// which lies in s.out.scratch behind headroom.
+func (s *Server) call(t *Task, invoke registry.Invoke, arg []byte) (out []byte, outcome wire.Outcome) {
+	scratch := s.out.takeScratch()
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		failure := panicked(recover())
+		out, outcome = failure.append(scratch), wire.Panicked
+		if failure.goexit {
+			s.leave(t, out)
+		}
+	}()
+	out, outcome, err := invoke(t, arg, scratch)
+	if err == nil && uint64(len(out)-headroom) > s.welcome.Max {
+		err = fmt.Errorf("%w: %d bytes, more than %d", wire.ErrTooLarge, len(out)-headroom, s.welcome.Max)
+		outcome = wire.Unencodable
+	}
+	if err != nil {
+		out = remote.Append(scratch[:headroom], err)
+	}
+	returned = true
+	return out, outcome
+}
+
+// leave answers for a task that takes its goroutine with it; nothing after the call of
+// the function will run.
+func (s *Server) leave(t *Task, out []byte) {
+	s.end(t)
+	s.answer(t.batch, out, wire.Panicked, &stopwatch{})
+}
+
+func (s *Server) answer(b *batch, out []byte, outcome wire.Outcome, w *stopwatch) {
+	last := b.offset+1 >= b.count
+	exec, cpu := w.lap(last)
+	timed := b.head.Flags&wire.WantTiming != 0
+	s.out.add(b.id, b.offset, out, outcome, timed, exec, cpu, last && len(s.work) == 0 || !s.cfg.Shared)
+}
+
+func (s *Server) flush() { s.out.flush() }
+
+func unknown(name string) registry.Invoke {
+	err := errors.New("no function " + name + " is registered in the worker")
+	return func(_ context.Context, _, dst []byte) ([]byte, wire.Outcome, error) { return dst, wire.Unknown, err }
+}
+
+// panicValue is what a task panicked with.
+type panicValue struct {
+	text   string
+	stack  string
+	goexit bool
+}
+
+func panicked(value any) panicValue {
+	if value == nil {
+		return panicValue{text: "the function called runtime.Goexit", stack: string(debug.Stack()), goexit: true}
+	}
+	return panicValue{text: textOf(value), stack: string(debug.Stack())}
+}
+
+// textOf formats what a user panicked with; its own methods may panic.
+func textOf(value any) (text string) {
+	defer func() {
+		if recover() != nil {
+			text = fmt.Sprintf("a %T that cannot be printed", value)
+		}
+	}()
+	switch v := value.(type) {
+	case error:
+		return v.Error()
+	case fmt.Stringer:
+		return v.String()
+	default:
+		return fmt.Sprint(v)
+	}
+}
+
+func (p panicValue) append(scratch []byte) []byte {
+	return wire.AppendPanic(scratch[:headroom], p.text, p.stack)
+}

@@ -1,0 +1,233 @@
+// Package serve is the worker's side of the wire: the loops that read tasks, run them
+// and answer. It serves in a process of its own (worker.Main) or on goroutines of
+// the parent (pool.WithInline), and does not know which.
+//
+// Goroutines of one Server:
+//
+//	readLoop  started by Run; ends with the conversation. It reads while a task
+//	          runs, so a Cancel, a Ping or the parent's death never waits for a task.
+//	execLoop  started by Run, or by its predecessor when a task left by
+//	          runtime.Goexit; runs one task at a time; ends after Stop.
+//
+// readLoop never waits for execLoop: the queue between them holds as many
+// batches as the protocol allows to be unanswered.
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/procpool/procpool/internal/remote"
+	"github.com/procpool/procpool/internal/shm"
+	"github.com/procpool/procpool/wire"
+)
+
+// ExitProtocol is the exit status of a worker whose parent broke the protocol.
+const ExitProtocol = 70
+
+func init() { remote.RegisterSentinel("wire.ErrTooLarge", wire.ErrTooLarge) }
+
+// Config says whom a Server serves.
+type Config struct {
+	In  io.Reader
+	Out io.Writer
+
+	Cookie string
+	Hello  wire.HelloBody
+
+	// Page is the status page. Shared says that the parent sees it too; otherwise each
+	// task is announced and answered by frames of its own.
+	Page   *shm.Page
+	Shared bool
+}
+
+// ErrParentGone is returned by Run when the wire ended without a Stop.
+var ErrParentGone = errors.New("the parent is gone")
+
+// Server serves one parent.
+type Server struct {
+	cfg     Config
+	in      *wire.Reader
+	out     *outbox
+	welcome wire.WelcomeBody
+	work    chan *batch   // capacity wire.MaxBatches: the parent may have no more unanswered
+	idle    chan struct{} // closed when execLoop has ended in good order
+	broken  chan error    // what ended readLoop, or made execLoop give up; capacity 2, one for each
+
+	running atomic.Pointer[Task] // the task that execLoop is in
+
+	stopping atomic.Bool
+
+	mu        sync.Mutex
+	cancelled map[uint64]int // batch -> offset, for Cancels that came before their task was running
+	pending   atomic.Bool    // cancelled is not empty
+}
+
+// New returns a Server that has not said hello yet.
+func New(cfg Config) *Server {
+	return &Server{
+		cfg:       cfg,
+		in:        wire.NewReader(cfg.In, 0, wire.Kind.FromParent),
+		out:       newOutbox(cfg.Out, cfg.Page),
+		work:      make(chan *batch, wire.MaxBatches),
+		idle:      make(chan struct{}),
+		broken:    make(chan error, 2),
+		cancelled: map[uint64]int{},
+	}
+}
+
+// Run greets the parent and serves it. It returns nil after a Stop was obeyed,
+// ErrParentGone when the wire ended, and else what went wrong. A task may still be running then.
+func (s *Server) Run() error {
+	if err := s.greet(); err != nil {
+		return err
+	}
+	go s.execLoop()
+	go func() { s.broken <- s.readLoop() }()
+	select {
+	case <-s.idle:
+		return nil
+	case err := <-s.broken:
+		s.cancelRunning(context.Canceled)
+		return err
+	}
+}
+
+func (s *Server) greet() error {
+	hello, err := wire.AppendMap([]byte(s.cfg.Cookie), wire.Hello, 0, 0, &s.cfg.Hello)
+	if err != nil {
+		return err
+	}
+	if err := s.out.write(hello); err != nil {
+		return err
+	}
+	frame, err := s.in.Next()
+	if err != nil {
+		return gone(err)
+	}
+	if s.welcome, err = wire.ParseWelcome(frame); err != nil {
+		return err
+	}
+	s.in.SetMaxPayload(s.welcome.Max)
+	return nil
+}
+
+func gone(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.ErrClosedPipe) {
+		return ErrParentGone
+	}
+	return err
+}
+
+func (s *Server) readLoop() error {
+	for {
+		frame, err := s.in.Next()
+		if err != nil {
+			return gone(err)
+		}
+		if err := s.handle(frame); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *Server) handle(f wire.Frame) error {
+	switch f.Kind {
+	case wire.Tasks:
+		return s.accept(f)
+	case wire.Cancel:
+		s.cancel(f.ID, int(f.Arg))
+		return nil
+	case wire.Recall:
+		limit := s.cfg.Page.Recall(f.ID, int(f.Arg))
+		return s.out.write(wire.AppendControl(nil, wire.Recalled, f.ID, uint32(limit), nil))
+	case wire.Ping:
+		return s.out.write(wire.AppendControl(nil, wire.Beat, 0, 0, nil))
+	case wire.Stop:
+		s.stop()
+		return nil
+	default:
+		return fmt.Errorf("unexpected %v frame", f.Kind)
+	}
+}
+
+// accept queues a batch. The frame's memory is reused for the next one, so the items are copied.
+func (s *Server) accept(f wire.Frame) error {
+	head, items, err := wire.ParseTasksHead(f.Payload)
+	if err != nil {
+		return err
+	}
+	if !f.Owned {
+		items = append(make([]byte, 0, len(items)), items...)
+	}
+	b := &batch{server: s, id: f.ID, count: int(f.Count), head: head, items: items}
+	if head.Deadline > 0 {
+		b.deadline = time.Now().Add(head.Deadline)
+	}
+	if !s.cfg.Shared {
+		s.cfg.Page.Arm(b.id, b.count)
+	}
+	select {
+	case s.work <- b:
+		return nil
+	default:
+		return fmt.Errorf("more than %d unanswered batches", wire.MaxBatches)
+	}
+}
+
+// stop ends the running task's context; execLoop ends after it.
+func (s *Server) stop() {
+	if s.stopping.CompareAndSwap(false, true) {
+		close(s.work) // only readLoop, the caller, sends to it, and nothing may follow a Stop
+		s.cancelRunning(context.Canceled)
+	}
+}
+
+func (s *Server) cancelRunning(cause error) {
+	if t := s.running.Load(); t != nil {
+		t.end(cause)
+	}
+}
+
+// cancel ends the context of one task, now or, where execLoop has claimed it but not yet
+// begun, as soon as it begins.
+func (s *Server) cancel(batch uint64, offset int) {
+	s.mu.Lock()
+	s.cancelled[batch] = offset
+	s.pending.Store(true)
+	s.mu.Unlock()
+	if t := s.running.Load(); t != nil && t.batch.id == batch && t.offset == offset {
+		t.end(context.Canceled)
+	}
+}
+
+// cancelledEarly reports whether a Cancel for the task came before it was running.
+func (s *Server) cancelledEarly(batch uint64, offset int) bool {
+	if !s.pending.Load() {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at, ok := s.cancelled[batch]
+	return ok && at == offset
+}
+
+// forget drops what is known of Cancels for a batch that is answered, and for all before it.
+func (s *Server) forget(batch uint64) {
+	if !s.pending.Load() {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id := range s.cancelled {
+		if id <= batch {
+			delete(s.cancelled, id)
+		}
+	}
+	s.pending.Store(len(s.cancelled) > 0)
+}

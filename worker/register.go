@@ -1,0 +1,87 @@
+package worker
+
+import (
+	"context"
+	"errors"
+
+	"github.com/procpool/procpool/internal/codec"
+	"github.com/procpool/procpool/internal/registry"
+	"github.com/procpool/procpool/internal/remote"
+	"github.com/procpool/procpool/wire"
+)
+
+// Func is a function that workers can run: a name, and the types of its argument and result.
+// Get one from Register or Named.
+type Func[A, R any] struct{ name string }
+
+// Name returns the name that the function is registered under.
+func (f Func[A, R]) Name() string { return f.name }
+
+// Register names fn so that workers can run it. Call it from a package-level variable, so that it runs
+// before Main in the parent and in the workers:
+//
+//	var parse = worker.Register("parse", parseFile)
+//
+// It panics where the name is taken, empty or longer than 255 bytes. Argument and result travel as
+// msgpack; whether their types can be encoded shows with the first value.
+// Functions without argument or result use struct{}.
+func Register[A, R any](name string, fn func(ctx context.Context, arg A) (R, error)) Func[A, R] {
+	args, results := codec.For[A](), codec.For[R]()
+	registry.Register(name, func(ctx context.Context, arg, dst []byte) ([]byte, wire.Outcome, error) {
+		var a A
+		if err := args.Decode(arg, &a); err != nil {
+			return dst, wire.Undecodable, err
+		}
+		r, err := fn(ctx, a)
+		if err != nil {
+			return dst, wire.Failed, err
+		}
+		out, err := results.Append(dst, &r)
+		if err != nil {
+			return dst, wire.Unencodable, err
+		}
+		return out, wire.Value, nil
+	})
+	return Func[A, R]{name}
+}
+
+// Register2 registers a function of two arguments; callers pack them with Pack2. It is
+// Python's starmap:
+//
+//	var power = worker.Register2("power", func(_ context.Context, x, y float64) (float64, error) { ... })
+//	pool.Map(ctx, p, power, []worker.Args2[float64, float64]{worker.Pack2(2.0, 8.0)})
+func Register2[A, B, R any](name string, fn func(context.Context, A, B) (R, error)) Func[Args2[A, B], R] {
+	return Register(name, func(ctx context.Context, args Args2[A, B]) (R, error) { return fn(ctx, args.A, args.B) })
+}
+
+// Register3 registers a function of three arguments; callers pack them with Pack3.
+func Register3[A, B, C, R any](name string, fn func(context.Context, A, B, C) (R, error)) Func[Args3[A, B, C], R] {
+	return Register(name, func(ctx context.Context, args Args3[A, B, C]) (R, error) {
+		return fn(ctx, args.A, args.B, args.C)
+	})
+}
+
+// Named returns a function that only another program registers: the one that pool.WithCommand starts.
+// Nothing checks the types but the encoding itself. It panics where name is empty or longer than 255 bytes.
+func Named[A, R any](name string) Func[A, R] {
+	registry.CheckName(name)
+	return Func[A, R]{name}
+}
+
+// RegisterError makes a sentinel cross the process boundary: where errors.Is finds err in what a
+// function returned, it finds it again in the error that the caller gets. Call it from a
+// package-level variable or init. The usual ones of the standard library are registered
+// already: io.EOF, fs.ErrNotExist and its kin, the context's errors, os.ErrDeadlineExceeded and others.
+// It panics where the name is taken or empty, or err is nil.
+func RegisterError(name string, err error) {
+	if err == nil {
+		panic(errors.New("procpool/worker: RegisterError(" + name + "): the error is nil"))
+	}
+	remote.RegisterSentinel(name, err)
+}
+
+// RegisterErrorType makes an error type cross the process boundary with its exported fields, as msgpack:
+// errors.As finds it in the error that the caller gets. E is the type that implements error, often a pointer.
+// *fs.PathError, *os.LinkError, *os.SyscallError, syscall.Errno and *strconv.NumError are registered already. It panics
+// where the name or the type is taken, or E is an interface.
+func RegisterErrorType[E error](name string) { remote.RegisterType[E](name) }
