@@ -1,0 +1,87 @@
+package pool
+
+import (
+	"time"
+
+	"github.com/procpool/procpool/internal/shm"
+	"github.com/procpool/procpool/wire"
+)
+
+// batch is tasks of one function that travel in one frame.
+type batch struct {
+	from  source
+	head  wire.TasksHead
+	n     int
+	body  []byte  // n task items; read-only
+	calls []*call // the calls, one for each task; nil where the tasks are a job's
+
+	due  time.Time // the caller's deadline; zero for none
+	made time.Time // when the first task was submitted, where that is asked for
+
+	// origin and sent are written once when a worker gets the batch.
+	origin origin
+	sent   time.Time
+
+	// Of the proc that has it, under core.mu.
+	id      uint64
+	limit   int  // tasks from this offset on were taken back
+	got     int  // tasks answered
+	started int  // tasks announced by Started, from a worker without a page
+	doomed  bool // its running task was cancelled: the grace timer runs
+
+	recalling bool // a worker without a page was asked to give back what it has not started
+}
+
+// openCalls returns the calls that are not answered.
+func (b *batch) openCalls() []*call {
+	if b.calls == nil {
+		return nil
+	}
+	return b.calls[min(b.got, len(b.calls)):]
+}
+
+// tail returns the items from offset from on.
+func (b *batch) tail(from int) []byte {
+	return b.body[wire.SkipItems(b.body, from):]
+}
+
+// cut returns the items of the tasks from up to to.
+func (b *batch) cut(from, to int) []byte {
+	rest := b.tail(from)
+	return rest[:wire.SkipItems(rest, to-from)]
+}
+
+// ringBytes returns how many bytes of a frame's result items went through the ring: all, but for a long one,
+// which travels alone.
+func ringBytes(items []byte, count int) uint64 {
+	if count == 1 && len(items) > shm.MaxRingItem {
+		return 0
+	}
+	return uint64(len(items))
+}
+
+// queued returns how long a task made at that time waited; 0 where that is not known.
+func (b *batch) queued(made time.Time) time.Duration {
+	if made.IsZero() {
+		return 0
+	}
+	return b.sent.Sub(made)
+}
+
+// taskError names one task of the batch in its error.
+func (b *batch) taskError(index int, err error) *TaskError {
+	return &TaskError{
+		Func: b.head.Func, Index: index,
+		Slot: b.origin.slot, PID: b.origin.pid, Attempt: b.origin.attempt, Err: err,
+	}
+}
+
+// itemBytes returns the size of the value in a task item of that size.
+func itemBytes(item int) int {
+	for _, prefix := range []int{1, 2, 3, 5} {
+		if n := item - prefix; n >= 0 && wire.UintSize(uint64(n)) == prefix {
+			return n
+		}
+	}
+	return max(item-5, 0)
+}

@@ -1,0 +1,181 @@
+package pool
+
+import (
+	"os"
+	"time"
+
+	"github.com/procpool/procpool/wire"
+)
+
+// WorkerExit says that a worker process ended.
+type WorkerExit struct {
+	Slot, PID int
+	State     *os.ProcessState // nil where there is no process of the pool's own (WithInline)
+	Reason    ExitReason
+	Stderr    []byte // the last of what it wrote to standard error, at most 64 KiB
+}
+
+// bury accounts for a process that has ended and whose wire is read to the end: what it had finished is delivered, what was running is lost, what had not
+// started goes elsewhere.
+func (c *core) bury(p *proc) {
+	_ = p.child.Pipe().Close() // nobody reads it
+	p.out.end()
+	p.text.wait()
+	c.mu.Lock()
+	after := p.accountLocked()
+	p.buriedLocked()
+	c.pumpLocked()
+	c.unlock()
+	for _, f := range after {
+		f()
+	}
+	p.child.Close()
+	close(p.gone)
+}
+
+// accountLocked decides about every task that the process had, and returns what is to be told once core.mu is free.
+func (p *proc) accountLocked() (after []func()) {
+	var ring []byte
+	if p.page != nil {
+		ring, _ = p.page.Unreceived(p.received)
+	}
+	for _, b := range p.inflight {
+		started := p.startedLocked(b)
+		n, failed, rest := countResults(ring, started-b.got)
+		if n > 0 {
+			after = append(after, p.recoveredLocked(b, n, failed, ring[:len(ring)-len(rest)]))
+			ring = rest
+		}
+		for offset := b.got; offset < started; offset++ {
+			after = append(after, p.lostLocked(b, offset))
+		}
+		if b.from != nil && started < b.limit {
+			b.from.putBack(b, started)
+		}
+	}
+	p.inflight = nil
+	return after
+}
+
+// countResults finds up to most result items at the front of what a dead worker left behind.
+func countResults(ring []byte, most int) (n, failed int, rest []byte) {
+	rest = ring
+	for n < most {
+		r, after, ok := wire.CutResult(rest)
+		if !ok {
+			break
+		}
+		if r.Outcome != wire.Value {
+			failed++
+		}
+		rest = after
+		n++
+	}
+	return n, failed, rest
+}
+
+func (p *proc) recoveredLocked(b *batch, n, failed int, items []byte) func() {
+	from := b.got
+	b.got += n
+	p.tasks += n
+	if b.from == nil {
+		return func() { p.hookDone(items) }
+	}
+	p.core.countLocked(b, from, n, failed)
+	return func() { b.from.deliver(b, from, n, items, true) }
+}
+
+func (p *proc) lostLocked(b *batch, offset int) func() {
+	p.tasks++
+	if b.from == nil {
+		return func() {} // who waits for a hook waits for the process as well
+	}
+	p.core.countLocked(b, offset, 1, 1)
+	err := p.exitErrorLocked()
+	return func() { b.from.lose(b, offset, err) }
+}
+
+// countLocked counts n answered tasks of b, of which failed failed.
+func (c *core) countLocked(b *batch, from, n, failed int) {
+	unwanted := b.from.unwanted(b, from, n)
+	failed = max(0, failed-unwanted)
+	c.stats.Failed += failed
+	c.stats.Completed += n - unwanted - failed
+	if j, ok := b.from.(*job); ok {
+		j.counted += n - unwanted
+	}
+}
+
+// buriedLocked takes the process out of the pool.
+func (p *proc) buriedLocked() {
+	c, s := p.core, p.slot
+	delete(c.live, p)
+	c.notIdleLocked(s)
+	if s.proc == p {
+		s.proc = nil
+		if !s.parked && !s.ending {
+			s.setLocked(StateStarting)
+		}
+	}
+	exit := WorkerExit{Slot: s.id, PID: p.child.PID(), State: p.child.State(), Reason: p.reasonLocked(), Stderr: p.text.tail()}
+	p.logExitLocked(exit)
+	if c.exits != nil {
+		c.exits.send(exit)
+	}
+	p.dropPage()
+}
+
+func (p *proc) logExitLocked(e WorkerExit) {
+	args := []any{"slot", e.Slot, "pid", e.PID, "reason", string(e.Reason)}
+	if e.State != nil {
+		args = append(args, "state", e.State.String())
+	}
+	switch e.Reason {
+	case ReasonRetired, ReasonIdle, ReasonStopped:
+		p.core.log.Debug("worker ended", args...)
+	default:
+		if line := headline(e.Stderr); line != "" {
+			args = append(args, "stderr", line)
+		}
+		p.core.log.Warn("worker died", args...)
+	}
+}
+
+// reasonLocked says why the process ended.
+func (p *proc) reasonLocked() ExitReason {
+	state := p.child.State()
+	switch {
+	case p.reason != "" && p.endedAsToldLocked(state):
+		return p.reason
+	case state == nil:
+		return ReasonStopped
+	case signalOf(state) != nil:
+		return ReasonSignal
+	case state.ExitCode() == 2 && crashAt(p.text.tail()) >= 0:
+		return ReasonCrash
+	default:
+		return ReasonExit
+	}
+}
+
+// endedAsToldLocked tells an end that the pool brought about from one that came by itself while the process was about to leave.
+func (p *proc) endedAsToldLocked(state *os.ProcessState) bool {
+	if state == nil || p.cause != nil || !p.leaving && !p.bye {
+		return true
+	}
+	return state.Success() || p.core.closed || p.stopSent && signalOf(state) != nil
+}
+
+// exitErrorLocked describes the end of the process to one task that ran in it.
+func (p *proc) exitErrorLocked() *ExitError {
+	state := p.child.State()
+	e := &ExitError{State: state, Signal: signalOf(state), Reason: p.reasonLocked(), Stderr: p.text.since(p.mark), Err: p.cause}
+	if state != nil {
+		e.Code = state.ExitCode()
+		e.CPU = state.UserTime() + state.SystemTime()
+		e.MaxRSS = maxRSS(state)
+	}
+	return e
+}
+
+const tailTime = 250 * time.Millisecond

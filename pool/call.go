@@ -1,0 +1,341 @@
+package pool
+
+import (
+	"context"
+	"time"
+
+	"github.com/procpool/procpool/wire"
+)
+
+// answer is what became of one task. err is set where no worker answered; then nothing else need be.
+type answer struct {
+	outcome wire.Outcome
+	value   []byte
+	err     error
+
+	worker origin
+	timing Timing
+}
+
+// origin says where a task ran.
+type origin struct {
+	slot, pid, attempt int
+}
+
+var nowhere = origin{slot: -1}
+
+// smallItem is the size up to which an encoded argument, and later the result, lives in the call itself.
+const smallItem = 24
+
+// call is the parent's record of one task of Call, Go or Broadcast.
+type call struct {
+	promise
+	core *core
+	pool *Pool // keeps a Pool that nobody else holds from being collected while calls are pending
+
+	fn     string
+	item   []byte // the task item
+	due    time.Time
+	timed  bool
+	key    string
+	pinned *slot // Broadcast: it runs there or nowhere
+
+	result answer // written once before the promise is answered
+
+	// Under core.mu.
+	lane    *lane
+	next    *call // in its lane
+	queued  bool
+	dropped bool      // cancelled: nobody waits for what the worker says
+	made    time.Time // when it was submitted, where that is asked for
+	batch   *batch    // where it is in flight
+	offset  int
+	proc    *proc
+
+	detach func() bool // stops watching the context
+
+	small [smallItem]byte
+}
+
+// complete answers the call, unless it is answered. It reports whether it did.
+func (c *call) complete(a answer) bool {
+	if !c.claim(func() { c.result = a }) {
+		return false
+	}
+	if c.detach != nil {
+		c.detach()
+	}
+	c.announce(c.core.callbacks)
+	c.core.settle(1)
+	return true
+}
+
+// keep makes the result value independent of the frame that it came in.
+func (c *call) keep(value []byte, owned bool) []byte {
+	switch {
+	case owned:
+		return value
+	case len(value) <= smallItem:
+		return c.small[:copy(c.small[:], value)]
+	}
+	return append([]byte(nil), value...)
+}
+
+// lane is the queue of the calls of one priority, in the order of their submission.
+type lane struct {
+	core *core
+	at   place
+
+	first, last *call
+	n           int // not answered
+}
+
+// maxLaneBytes bounds the arguments that are put together in one frame.
+const maxLaneBytes = 256 << 10
+
+func (l *lane) place() *place { return &l.at }
+func (l *lane) waits() int    { return l.n }
+
+func (l *lane) push(c *call) {
+	c.lane, c.queued, c.next = l, true, nil
+	if l.last == nil {
+		l.first = c
+	} else {
+		l.last.next = c
+	}
+	l.last = c
+	l.n++
+	l.core.waiting++
+}
+
+func (l *lane) pushFirst(c *call) {
+	c.lane, c.queued, c.next = l, true, l.first
+	l.first = c
+	if l.last == nil {
+		l.last = c
+	}
+	l.n++
+	l.core.waiting++
+}
+
+// pop takes the first call. Calls that were cancelled while they waited have left the count already.
+func (l *lane) pop() *call {
+	c := l.first
+	l.first = c.next
+	if l.first == nil {
+		l.last = nil
+	}
+	c.next = nil
+	return c
+}
+
+// peek returns the first call that is still wanted.
+func (l *lane) peek() *call {
+	for l.first != nil && !l.first.queued {
+		l.pop()
+	}
+	return l.first
+}
+
+func (l *lane) shift() *call {
+	c := l.pop()
+	c.queued = false
+	l.n--
+	l.core.waiting--
+	return c
+}
+
+// cancelled takes a call out of the queue without looking for it: peek will pass over it.
+func (l *lane) cancelled(c *call) {
+	c.queued = false
+	l.n--
+	l.core.waiting--
+}
+
+func (l *lane) empty() (calls []*call) {
+	for l.peek() != nil {
+		calls = append(calls, l.shift())
+	}
+	return calls
+}
+
+func (l *lane) take(limit limiter) *batch {
+	head := l.peek()
+	if head == nil {
+		return nil
+	}
+	most := limit(head.fn, l.n, 0)
+	b := &batch{from: l, due: head.due}
+	b.head = wire.TasksHead{Func: head.fn, First: -1, Attempt: 1}
+	if head.timed {
+		b.head.Flags |= wire.WantTiming
+	}
+	size := 0
+	for c := head; c != nil && len(b.calls) < most && alike(head, c); c = l.peek() {
+		if size += len(c.item); size > maxLaneBytes && len(b.calls) > 0 {
+			break
+		}
+		b.calls = append(b.calls, l.shift())
+	}
+	b.n = len(b.calls)
+	b.body = joinItems(b.calls, size)
+	l.core.wakeWaitersLocked()
+	return b
+}
+
+// alike reports whether two calls can travel together.
+func alike(a, b *call) bool {
+	return a.fn == b.fn && a.due.Equal(b.due) && a.timed == b.timed
+}
+
+func joinItems(calls []*call, size int) []byte {
+	if len(calls) == 1 {
+		return calls[0].item
+	}
+	body := make([]byte, 0, size)
+	for _, c := range calls {
+		body = append(body, c.item...)
+	}
+	return body
+}
+
+func (l *lane) putBack(b *batch, from int) {
+	for i := b.limit - 1; i >= from; i-- {
+		c := b.calls[i]
+		c.batch, c.proc = nil, nil
+		if !c.dropped {
+			l.pushFirst(c)
+		}
+	}
+	if l.n > 0 {
+		l.at.queue.push(l, true)
+	}
+}
+
+func (l *lane) deliver(b *batch, from, n int, items []byte, owned bool) {
+	for i := from; i < from+n; i++ {
+		r, rest, ok := wire.CutResult(items)
+		if !ok {
+			return // the frame was checked
+		}
+		items = rest
+		c := b.calls[i]
+		c.complete(answer{
+			outcome: r.Outcome,
+			value:   c.keep(r.Value, owned && b.n == 1),
+			worker:  b.origin,
+			timing:  Timing{Queued: b.queued(c.made), Exec: r.Exec, CPU: r.CPU, ArgBytes: itemBytes(len(c.item)), ResultBytes: len(r.Value)},
+		})
+	}
+}
+
+func (l *lane) unwanted(b *batch, from, n int) (dropped int) {
+	for _, c := range b.calls[from : from+n] {
+		if c.dropped {
+			dropped++
+		}
+	}
+	return dropped
+}
+
+func (l *lane) lose(b *batch, offset int, err error) {
+	b.calls[offset].complete(answer{err: b.taskError(-1, err), worker: b.origin})
+}
+
+// submit queues a call and sends it at once if a worker is idle. It waits for room in a bounded queue.
+func (c *core) submit(ctx context.Context, call *call, cfg *callConfig) error {
+	c.mu.Lock()
+	for {
+		if err := c.admitLocked(); err != nil {
+			c.mu.Unlock()
+			return err
+		}
+		if c.cfg.queueSize == 0 || c.waiting < c.cfg.queueSize || c.hasIdleLocked(cfg) {
+			break
+		}
+		if cfg.nonBlocking {
+			c.mu.Unlock()
+			return ErrQueueFull
+		}
+		room := make(chan struct{})
+		c.waiters = append(c.waiters, room)
+		c.mu.Unlock()
+		select {
+		case <-room:
+		case <-ctx.Done():
+			c.passRoom(room)
+			return causeOf(ctx)
+		}
+		c.mu.Lock()
+	}
+	c.outstanding.Add(1)
+	c.stats.Submitted++
+	c.enqueueLocked(call, cfg.priority, cfg)
+	c.unlock()
+	return nil
+}
+
+func (c *core) enqueueLocked(call *call, priority int, cfg *callConfig) {
+	queue, s := &c.queue, (*slot)(nil)
+	if call.pinned != nil {
+		s = call.pinned
+	} else if cfg.keyed {
+		s = c.homeLocked(cfg.key)
+	}
+	if s != nil {
+		queue = &s.keyed
+	}
+	l := queue.lane(c, priority)
+	l.push(call)
+	queue.push(l, false)
+	if s != nil {
+		c.wakeLocked(s)
+		return
+	}
+	c.pumpLocked()
+}
+
+// hasIdleLocked reports whether a call would go to a worker without waiting.
+func (c *core) hasIdleLocked(cfg *callConfig) bool {
+	return !cfg.keyed && len(c.idle) > 0 && c.queue.empty()
+}
+
+// wakeWaitersLocked lets as many submitters go on as there is room for; all of them when the pool ends.
+func (c *core) wakeWaitersLocked() {
+	ending := c.closed || c.stopping.Load() || c.broken != nil
+	for n := c.cfg.queueSize - c.waiting; len(c.waiters) > 0 && (n > 0 || ending); n-- {
+		close(c.waiters[0])
+		c.waiters = c.waiters[1:]
+	}
+}
+
+// passRoom gives up a place among the waiters; room that was just given goes to the next.
+func (c *core) passRoom(room chan struct{}) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, w := range c.waiters {
+		if w == room {
+			c.waiters = append(c.waiters[:i], c.waiters[i+1:]...)
+			return
+		}
+	}
+	c.wakeWaitersLocked()
+}
+
+// cancel answers a call with cause at once; what a worker does with it is ended within the stop grace.
+func (c *core) cancel(call *call, cause error) {
+	if !call.complete(answer{err: cause, worker: nowhere}) {
+		return
+	}
+	c.mu.Lock()
+	defer c.unlock()
+	c.stats.Cancelled++
+	call.dropped = true
+	switch {
+	case call.queued:
+		call.lane.cancelled(call)
+		c.wakeWaitersLocked()
+	case call.batch != nil:
+		call.proc.cancelLocked(call.batch, call.offset)
+	}
+}

@@ -1,0 +1,142 @@
+package pool
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/procpool/procpool/internal/codec"
+	"github.com/procpool/procpool/wire"
+	"github.com/procpool/procpool/worker"
+)
+
+// config is what the options set. Defaults stand in defaults, rules in validate, both called by New alone.
+type config struct {
+	workers int
+	name    string
+	inline  bool
+	command []string
+
+	env      []string
+	cleanEnv bool
+	dir      string
+	nice     int
+	niceSet  bool
+	cpus     [][]int
+	procs    int
+
+	maxTasks int
+	jitter   float64
+	maxAge   time.Duration
+	idleMin  int
+	idleFor  time.Duration // 0: idle workers stay
+
+	stopGrace    time.Duration
+	startTimeout time.Duration
+	queueSize    int // 0: unbounded
+	maxPayload   int
+
+	logger   hclog.Logger
+	stdout   io.Writer
+	stderr   io.Writer
+	onExit   func(WorkerExit)
+	onReport func(worker.TaskInfo, worker.Raw)
+
+	initializer *hook
+	finalizer   *hook
+
+	set       map[string]bool // the options that were given, by name
+	complaint []error         // of options that could not even be stored
+}
+
+// hook is an initializer or finalizer: a function and its argument, as one encoded task item.
+type hook struct {
+	fn   string
+	item []byte
+}
+
+const (
+	defaultWorkerProcs  = 2 // with 1, the read loop beside a busy task takes up to 30 ms to react
+	defaultJitter       = 0.1
+	defaultStopGrace    = 5 * time.Second
+	defaultStartTimeout = 30 * time.Second
+	defaultMaxPayload   = 128 << 20
+)
+
+func defaults() *config {
+	return &config{
+		workers:      runtime.GOMAXPROCS(0),
+		procs:        defaultWorkerProcs,
+		jitter:       defaultJitter,
+		stopGrace:    defaultStopGrace,
+		startTimeout: defaultStartTimeout,
+		maxPayload:   defaultMaxPayload,
+		logger:       hclog.L(),
+		stdout:       os.Stdout,
+		stderr:       os.Stderr,
+		set:          map[string]bool{},
+	}
+}
+
+func (c *config) validate() error {
+	complaints := c.complaint
+	want := func(ok bool, format string, args ...any) {
+		if !ok {
+			complaints = append(complaints, fmt.Errorf("procpool: "+format, args...))
+		}
+	}
+	want(c.workers >= 1, "WithWorkers(%d): want at least 1", c.workers)
+	want(!c.set["WithCommand"] || len(c.command) > 0 && c.command[0] != "", "WithCommand: no program is named")
+	want(!c.inline || !c.set["WithCommand"], "WithInline and WithCommand contradict each other: one runs no process, the other one of yours")
+	for _, kv := range c.env {
+		want(strings.IndexByte(kv, '=') > 0 && strings.IndexByte(kv, 0) < 0, "WithEnv(%q): want NAME=value", kv)
+	}
+	want(c.nice >= -20 && c.nice <= 19, "WithNice(%d): want -20 to 19", c.nice)
+	for _, cpus := range c.cpus {
+		want(len(cpus) > 0, "WithCPUAffinity: a set is empty")
+		for _, cpu := range cpus {
+			want(cpu >= 0 && cpu < 1024, "WithCPUAffinity: there is no CPU %d", cpu)
+		}
+	}
+	want(!c.set["WithCPUAffinity"] || len(c.cpus) > 0, "WithCPUAffinity: no CPUs are named")
+	want(c.procs >= 1, "WithWorkerProcs(%d): want at least 1", c.procs)
+	want(!c.set["WithMaxTasksPerWorker"] || c.maxTasks >= 1, "WithMaxTasksPerWorker(%d): want at least 1", c.maxTasks)
+	want(c.jitter >= 0 && c.jitter < 1, "WithRecycleJitter(%v): want 0 or more and less than 1", c.jitter)
+	want(!c.set["WithMaxWorkerAge"] || c.maxAge > 0, "WithMaxWorkerAge(%v): want more than 0", c.maxAge)
+	want(!c.set["WithIdleTimeout"] || c.idleFor > 0, "WithIdleTimeout(%d, %v): want a time of more than 0", c.idleMin, c.idleFor)
+	want(c.idleMin >= 0 && (c.idleMin <= c.workers || c.workers < 1), "WithIdleTimeout(%d, %v): want 0 to %d workers, the number of WithWorkers", c.idleMin, c.idleFor, c.workers)
+	want(c.stopGrace >= 0, "WithStopGrace(%v): want 0 or more", c.stopGrace)
+	want(c.startTimeout > 0, "WithStartTimeout(%v): want more than 0", c.startTimeout)
+	want(!c.set["WithQueueSize"] || c.queueSize >= 1, "WithQueueSize(%d): want at least 1", c.queueSize)
+	want(c.maxPayload >= 1 && uint64(c.maxPayload) <= wire.MaxPayload, "WithMaxPayload(%d): want 1 to %d bytes", c.maxPayload, uint64(wire.MaxPayload))
+	want(c.logger != nil, "WithLogger(nil): want a logger; hclog.NewNullLogger() drops everything")
+	want(c.stdout != nil, "WithStdout(nil): want a writer; io.Discard drops everything")
+	want(c.stderr != nil, "WithStderr(nil): want a writer; io.Discard drops everything")
+	if c.dir != "" {
+		info, err := os.Stat(c.dir)
+		want(err == nil, "WithDir: %v", err)
+		want(err != nil || info.IsDir(), "WithDir(%q): not a directory", c.dir)
+	}
+	return errors.Join(complaints...)
+}
+
+// recycles reports whether workers are renewed from time to time.
+func (c *config) recycles() bool { return c.maxTasks > 0 || c.maxAge > 0 }
+
+func newHook[A, R any](option string, fn worker.Func[A, R], arg A) (*hook, error) {
+	if fn.Name() == "" {
+		return nil, fmt.Errorf("procpool: %s: the function is the zero Func; get one from worker.Register", option)
+	}
+	values := codec.For[A]()
+	value, err := values.Append(nil, &arg)
+	if err != nil {
+		return nil, fmt.Errorf("procpool: %s(%s): %w", option, fn.Name(), &EncodeError{Side: "parent", Type: values.TypeName(), Err: err})
+	}
+	return &hook{fn: fn.Name(), item: wire.AppendItem(nil, value)}, nil
+}

@@ -1,0 +1,391 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// core is the pool itself. Goroutines hold a core; users hold a Pool, so that a Pool that is dropped can
+// be found by the collector and its core closed.
+type core struct {
+	cfg *config
+	log hclog.Logger
+	img image
+
+	output    *output
+	exits     *dispatcher[WorkerExit] // nil where nobody listens
+	reports   *dispatcher[report]     // nil where nobody listens
+	callbacks *dispatcher[func()]
+
+	// outstanding counts calls that are not answered and jobs that are not finished: what Shutdown waits for. It
+	// rises only under mu while stopping is false.
+	outstanding atomic.Int64
+	stopping    atomic.Bool
+	drained     chan struct{} // closed when stopping and outstanding is 0
+	drainOnce   sync.Once
+
+	encodeTime, decodeTime atomic.Int64 // nanoseconds; singles are not measured
+
+	supervisors sync.WaitGroup
+	procs       sync.WaitGroup
+	drainer     sync.Once     // starts drain
+	stopped     chan struct{} // closed when Shutdown or Close has ended every process
+
+	// mu guards all that follows and the fields of slots, procs and batches that say so. It is held for moments, never while
+	// something waits; no lock but a job's or an outbox's own is taken under it.
+	mu      sync.Mutex
+	queue   runQueue
+	slots   []*slot            // by position; a slot that Resize took away is not in it
+	nextID  int                // of the next new slot
+	idle    []*slot            // slots with a ready worker and nothing in flight; the last is taken first
+	live    map[*proc]struct{} // processes that are not buried
+	jobs    map[*job]struct{}  // jobs that are not finished
+	speeds  map[string]*speed  // by function
+	waiters []chan struct{}    // submitters that wait for room in the queue, oldest first
+	waiting int                // calls in queues
+	closed  bool               // Close was called, or Shutdown is done
+	broken  error              // why no slot is healthy; nil while one is
+	dirty   []*proc            // have frames to write once mu is free
+	stats   Stats
+}
+
+// New starts a pool. It returns when all workers are ready: started, greeted, initialised. If one cannot be started it
+// says why, in a *StartError, and none is left. ctx bounds the start alone. Options that are wrong are reported together.
+//
+// Close or Shutdown it. A pool that is dropped without either is closed by the garbage collector, with a warning in the log.
+func New(ctx context.Context, opts ...Option) (*Pool, error) {
+	cfg := defaults()
+	for _, o := range opts {
+		if o != nil {
+			o(cfg)
+		}
+	}
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, causeOf(ctx)
+	}
+	c, err := newCore(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.start(ctx); err != nil {
+		c.close()
+		return nil, err
+	}
+	p := &Pool{core: c}
+	runtime.AddCleanup(p, abandon, c)
+	return p, nil
+}
+
+func newCore(cfg *config) (*core, error) {
+	img, err := findImage(cfg)
+	if err != nil {
+		return nil, err
+	}
+	c := &core{
+		cfg:     cfg,
+		log:     cfg.logger,
+		img:     img,
+		drained: make(chan struct{}),
+		stopped: make(chan struct{}),
+		live:    map[*proc]struct{}{},
+		jobs:    map[*job]struct{}{},
+		speeds:  map[string]*speed{},
+	}
+	if cfg.name != "" {
+		c.log = cfg.logger.Named(cfg.name)
+	}
+	c.output = newOutput(cfg.stdout, cfg.stderr)
+	c.callbacks = newDispatcher(func(f func()) { f() })
+	if cfg.onExit != nil {
+		c.exits = newDispatcher(func(e WorkerExit) { c.guard("WithOnExit", func() { cfg.onExit(e) }) })
+	}
+	if cfg.onReport != nil {
+		c.reports = newDispatcher(func(r report) { c.guard("WithOnReport", func() { cfg.onReport(r.info, r.value) }) })
+		c.reports.limit = maxReports
+	}
+	if cfg.inline {
+		c.warnInline()
+	}
+	return c, nil
+}
+
+// start brings up the slots and waits until each has a ready worker or one has failed.
+func (c *core) start(ctx context.Context) error {
+	c.mu.Lock()
+	first := c.growLocked(c.cfg.workers)
+	c.unlock()
+	return c.await(ctx, first)
+}
+
+// await waits for the first word of each of the slots.
+func (c *core) await(ctx context.Context, slots []*slot) error {
+	for _, s := range slots {
+		select {
+		case err := <-s.first:
+			if err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return causeOf(ctx)
+		case <-c.stopped:
+			return ErrClosed
+		}
+	}
+	return nil
+}
+
+// unlock releases mu and then writes what was queued for the pipes meanwhile: a system call under mu would make every
+// other goroutine wait for it.
+func (c *core) unlock() {
+	var few [4]*proc
+	dirty := append(few[:0], c.dirty...)
+	clear(c.dirty)
+	c.dirty = c.dirty[:0]
+	c.mu.Unlock()
+	for _, p := range dirty {
+		p.out.flush()
+	}
+}
+
+// admitLocked says why nothing can be submitted, nil if it can.
+func (c *core) admitLocked() error {
+	switch {
+	case c.closed || c.stopping.Load():
+		return ErrClosed
+	case c.broken != nil:
+		return brokenError(c.broken)
+	}
+	return nil
+}
+
+// settle counts n units of outstanding work as done.
+func (c *core) settle(n int64) {
+	if c.outstanding.Add(-n) == 0 && c.stopping.Load() {
+		c.drainOnce.Do(func() { close(c.drained) })
+	}
+}
+
+// failAllLocked answers everything that is pending with cause: queued, in flight, and not yet submitted.
+func (c *core) failAllLocked(cause error) (after []func()) {
+	calls := c.queue.drain()
+	for _, s := range c.slots {
+		calls = append(calls, s.keyed.drain()...)
+	}
+	for p := range c.live {
+		for _, b := range p.inflight {
+			calls = append(calls, b.openCalls()...)
+		}
+	}
+	for j := range c.jobs {
+		c.stats.Cancelled += j.giveUpLocked()
+		after = append(after, func() { j.fail(cause) })
+	}
+	for _, call := range calls {
+		if !call.dropped {
+			call.dropped = true
+			c.stats.Cancelled++
+			after = append(after, func() { call.complete(answer{err: cause, worker: nowhere}) })
+		}
+	}
+	c.wakeWaitersLocked()
+	return after
+}
+
+// guard runs a user's callback; a panic in it is logged and goes no further.
+func (c *core) guard(name string, f func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			c.log.Error("callback panicked", "callback", name, "panic", v)
+		}
+	}()
+	f()
+}
+
+// Shutdown ends the pool in good order, as Python's close and join: nothing can be submitted any more, what was submitted
+// runs to the end, finalizers run, the workers end. Streams read no more input and yield what they had submitted, then ErrClosed.
+//
+// ctx bounds the waiting alone: when it ends first, Shutdown returns its error and the pool goes on draining; Close ends it at once.
+// It is safe to call more than once and together with Close.
+func (p *Pool) Shutdown(ctx context.Context, opts ...ShutdownOption) error {
+	defer runtime.KeepAlive(p)
+	var cfg shutdownConfig
+	for _, o := range opts {
+		o(&cfg)
+	}
+	c := p.core
+	c.beginShutdown(cfg)
+	select {
+	case <-c.stopped:
+		return nil
+	default:
+	}
+	select {
+	case <-c.stopped:
+		return nil
+	case <-ctx.Done():
+		return causeOf(ctx)
+	}
+}
+
+func (c *core) beginShutdown(cfg shutdownConfig) {
+	c.mu.Lock()
+	c.stopping.Store(true)
+	c.wakeWaitersLocked()
+	var after []func()
+	for j := range c.jobs {
+		switch {
+		case cfg.dropQueued:
+			after = append(after, func() { c.dropQueued(j, ErrClosed) })
+		case j.lazy:
+			after = append(after, j.stopInput)
+		}
+	}
+	if cfg.dropQueued {
+		calls := c.queue.drainCalls()
+		for _, s := range c.slots {
+			calls = append(calls, s.keyed.drainCalls()...)
+		}
+		for _, call := range calls {
+			call.dropped = true
+			c.stats.Cancelled++
+			after = append(after, func() { call.complete(answer{err: ErrClosed, worker: nowhere}) })
+		}
+	}
+	c.unlock()
+	for _, f := range after {
+		f()
+	}
+	c.settle(0)
+	c.drainer.Do(func() { go c.drain() })
+}
+
+// drain waits for what was submitted, then ends the workers in good order. One goroutine of a pool that was shut down; it ends with the
+// last process, which Close brings about at once.
+func (c *core) drain() {
+	<-c.drained
+	c.mu.Lock()
+	for _, s := range c.slots {
+		s.quitLocked(ReasonStopped)
+	}
+	c.unlock()
+	c.supervisors.Wait()
+	c.procs.Wait()
+	c.finish()
+}
+
+// finish ends what is left when no process is: the outputs, the dispatchers.
+func (c *core) finish() {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.output.close()
+	c.callbacks.close()
+	if c.exits != nil {
+		c.exits.close()
+	}
+	if c.reports != nil {
+		c.reports.close()
+	}
+	close(c.stopped)
+}
+
+func (c *core) isStopped() bool {
+	select {
+	case <-c.stopped:
+		return true
+	default:
+		return false
+	}
+}
+
+// Close ends the pool now, as Python's terminate and join: pending and running calls get ErrClosed, the worker processes and their
+// groups are killed and reaped. No finalizers run. It is idempotent, safe after and during Shutdown, and always returns nil.
+func (p *Pool) Close() error {
+	defer runtime.KeepAlive(p)
+	p.core.close()
+	return nil
+}
+
+func (c *core) close() {
+	c.mu.Lock()
+	c.stopping.Store(true)
+	c.closed = true
+	after := c.failAllLocked(ErrClosed)
+	for _, s := range c.slots {
+		s.quitLocked(ReasonStopped)
+	}
+	for p := range c.live {
+		p.killLocked(ReasonStopped, nil)
+	}
+	c.unlock()
+	for _, f := range after {
+		f()
+	}
+	c.drainer.Do(func() { go c.drain() })
+	c.drainOnce.Do(func() { close(c.drained) })
+	<-c.stopped
+}
+
+// abandon closes the core of a Pool that was dropped.
+func abandon(c *core) {
+	c.mu.Lock()
+	silent := c.closed || c.stopping.Load()
+	c.mu.Unlock()
+	if silent {
+		return
+	}
+	c.log.Warn("a pool was dropped without Close or Shutdown; closing it")
+	go c.close() // not here: cleanups share one goroutine
+}
+
+// joinCause joins why a job ended with the failures of its items before.
+func joinCause(cause error, failed Errors) error {
+	switch {
+	case cause == nil && len(failed) == 0:
+		return nil
+	case cause == nil:
+		return failed
+	case len(failed) == 0:
+		return cause
+	}
+	return errors.Join(cause, failed)
+}
+
+// speed is what is known of a function's execution time.
+type speed struct {
+	mean time.Duration // moving average of one task; 0 while nothing is known
+}
+
+const speedWeight = 4 // a new measurement counts a quarter
+
+// add takes a measurement of n tasks. Where it is far from what was known it is
+// believed at once: a controller that learns slowly makes batches of a thousand out of slow tasks.
+func (s *speed) add(total time.Duration, n int) {
+	if n == 0 {
+		return
+	}
+	mean := max(total/time.Duration(n), 1)
+	if s.mean == 0 || mean > 4*s.mean || 4*mean < s.mean && n > 16 {
+		s.mean = mean
+		return
+	}
+	s.mean += (mean - s.mean) / speedWeight
+}
+
+func (c *core) speedLocked(fn string) *speed {
+	s := c.speeds[fn]
+	if s == nil {
+		s = &speed{}
+		c.speeds[fn] = s
+	}
+	return s
+}

@@ -1,0 +1,73 @@
+package pool
+
+import "sync"
+
+// dispatcher calls f with what it is sent: in order, one at a time, on a goroutine of its own that exists only while there is something to do.
+// send never waits, since its callers hold up results.
+type dispatcher[T any] struct {
+	f     func(T)
+	limit int // 0: unbounded; else the oldest that waits is dropped for the newest
+
+	mu      sync.Mutex
+	queue   []T
+	running bool
+	ended   bool
+	dropped int64
+	idle    *sync.Cond // the goroutine has ended
+}
+
+func newDispatcher[T any](f func(T)) *dispatcher[T] {
+	d := &dispatcher[T]{f: f}
+	d.idle = sync.NewCond(&d.mu)
+	return d
+}
+
+// send queues v; false if the dispatcher was closed.
+func (d *dispatcher[T]) send(v T) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.ended {
+		return false
+	}
+	if d.limit > 0 && len(d.queue) >= d.limit {
+		d.queue = d.queue[1:]
+		d.dropped++
+	}
+	d.queue = append(d.queue, v)
+	if !d.running {
+		d.running = true
+		go d.run()
+	}
+	return true
+}
+
+func (d *dispatcher[T]) run() {
+	d.mu.Lock()
+	for len(d.queue) > 0 {
+		v := d.queue[0]
+		d.queue = d.queue[1:]
+		d.mu.Unlock()
+		d.f(v)
+		d.mu.Lock()
+	}
+	d.running = false
+	d.idle.Broadcast()
+	d.mu.Unlock()
+}
+
+// close makes send fail. What is queued is still called: the one who closes may be in a call itself, so nobody waits for it.
+func (d *dispatcher[T]) close() {
+	d.mu.Lock()
+	d.ended = true
+	d.mu.Unlock()
+}
+
+// lost returns how many were dropped.
+func (d *dispatcher[T]) lost() int64 {
+	if d == nil {
+		return 0
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.dropped
+}

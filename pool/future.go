@@ -1,0 +1,305 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/procpool/procpool/wire"
+	"github.com/procpool/procpool/worker"
+)
+
+// Future is a result that comes later. It is Python's AsyncResult and concurrent.futures.Future. All methods may be called from any number of goroutines.
+type Future[R any] struct {
+	call call
+	read func(answer) (R, error) // turns the answer into a result; called once
+	halt func()                  // what Cancel does
+
+	once sync.Once // read was called
+	mu   sync.Mutex
+	val  R
+	err  error
+}
+
+// Done returns a channel that is closed when the result is there and all callbacks of OnDone have run.
+func (f *Future[R]) Done() <-chan struct{} { return f.call.wait() }
+
+// Wait waits for the result. It may be called by any number of goroutines, any number of times, and gives all the same answer. ctx bounds
+// the waiting only: when it ends first, Wait returns its error and the task goes on.
+func (f *Future[R]) Wait(ctx context.Context) (R, error) {
+	done := f.call.wait()
+	select {
+	case <-done: // first, so that a result that is there wins over a context that has ended
+		return f.result()
+	default:
+	}
+	select {
+	case <-done:
+		return f.result()
+	case <-ctx.Done():
+		var zero R
+		return zero, causeOf(ctx)
+	}
+}
+
+// Cancel asks for the end of the task: if no worker has started it, none will; if one runs it, its context ends, and the worker is
+// killed if it goes on for longer than the stop grace. Wait then returns context.Canceled, unless the result is there already.
+func (f *Future[R]) Cancel() { f.halt() }
+
+// OnDone calls fn with the result. Callbacks registered before the result is there run in order, on a goroutine of the pool, before Done is closed:
+// do not Wait for this Future in one. Afterwards fn is called at once in the caller. A panic in fn becomes the Future's error, joined
+// with the task's.
+func (f *Future[R]) OnDone(fn func(R, error)) {
+	hook := func() { f.notify(fn) }
+	if !f.call.hook(hook) {
+		hook()
+	}
+}
+
+func (f *Future[R]) notify(fn func(R, error)) {
+	defer func() {
+		if v := recover(); v != nil {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.err = errors.Join(f.err, fmt.Errorf("procpool: OnDone callback panicked: %v", v))
+		}
+	}()
+	fn(f.result())
+}
+
+func (f *Future[R]) result() (R, error) {
+	f.once.Do(func() {
+		val, err := f.read(f.call.result)
+		f.mu.Lock()
+		f.val, f.err = val, err
+		f.mu.Unlock()
+		f.call.result.value = nil // the encoded form is not needed any more
+	})
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.val, f.err
+}
+
+// Call runs fn with arg on a worker and returns its result: Python's apply. Failures of the task are *TaskError; ctx's error, ErrClosed and the like are about
+// the call and come bare. When ctx ends Call returns at once, and the worker is freed within the stop grace.
+//
+// Arguments are encoded before Call returns or a worker is chosen; the type A is inferred from fn, so for a function that takes an
+// interface write any(x).
+func Call[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], arg A, opts ...CallOption) (R, error) {
+	f := begin(ctx, p, fn, &arg, opts, true)
+	defer runtime.KeepAlive(p)
+	done := f.call.wait()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		f.call.core.cancel(&f.call, causeOf(ctx))
+		<-done
+	}
+	return f.result()
+}
+
+// Go runs fn with arg on a worker and returns at once: Python's apply_async and submit. It waits only for room in a bounded queue (WithQueueSize). The
+// argument is encoded before Go returns. When ctx ends before the result is there, so does the task.
+func Go[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], arg A, opts ...CallOption) *Future[R] {
+	return begin(ctx, p, fn, &arg, opts, false)
+}
+
+// begin encodes and submits a call. What goes wrong is the Future's answer. watched says that the caller
+// watches ctx himself.
+func begin[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], arg *A, opts []CallOption, watched bool) *Future[R] {
+	t, err := newTyped(p, fn)
+	f := &Future[R]{}
+	c := &f.call
+	c.core, c.pool, c.fn = p.core, p, t.fn
+	f.halt = func() { p.core.cancel(c, context.Canceled) }
+	f.read = func(a answer) (R, error) {
+		if a.err != nil {
+			var zero R
+			return zero, a.err
+		}
+		return t.value(-1, a.outcome, a.value, a.worker)
+	}
+	cfg := callConfig{}
+	if err == nil && len(opts) > 0 {
+		cfg, err = newCallConfig(opts)
+	}
+	if err == nil && ctx.Err() != nil {
+		err = causeOf(ctx)
+	}
+	if err == nil {
+		err = submit(ctx, &t, c, arg, &cfg)
+	}
+	if err != nil {
+		c.refuse(err)
+		return f
+	}
+	if !watched && ctx.Done() != nil {
+		c.watch(ctx)
+	}
+	return f
+}
+
+func submit[A, R any](ctx context.Context, t *typed[A, R], c *call, arg *A, cfg *callConfig) error {
+	var err error
+	if c.item, err = t.appendItem(c.small[:0], -1, arg); err != nil {
+		t.core.countRefused()
+		return err
+	}
+	c.due, _ = ctx.Deadline()
+	c.key = cfg.key
+	return t.core.submit(ctx, c, cfg)
+}
+
+// countRefused counts a task that could not even be encoded.
+func (c *core) countRefused() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stats.Submitted++
+	c.stats.Failed++
+}
+
+// refuse answers a call that was never submitted.
+func (c *call) refuse(err error) {
+	c.claim(func() { c.result = answer{err: err, worker: nowhere} })
+	c.announce(c.core.callbacks)
+}
+
+// watch cancels the call when its context ends.
+func (c *call) watch(ctx context.Context) {
+	detach := context.AfterFunc(ctx, func() { c.core.cancel(c, causeOf(ctx)) })
+	c.mu.Lock()
+	c.detach = detach
+	over := c.over
+	c.mu.Unlock()
+	if over {
+		detach()
+	}
+}
+
+// Broadcast runs fn with arg once on every worker and returns what became of each, in the order of the slots: to fill caches, to change
+// settings, to ask for state. Slots without a process because they were idle (WithIdleTimeout) are left out. Result.Index counts from 0. The error speaks of
+// the call: ctx's, ErrClosed, ErrBroken; the results that were there are returned with it.
+func Broadcast[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], arg A, opts ...CallOption) ([]Result[R], error) {
+	defer runtime.KeepAlive(p)
+	t, err := newTyped(p, fn)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := newCallConfig(opts)
+	if err != nil {
+		return nil, err
+	}
+	if ctx.Err() != nil {
+		return nil, causeOf(ctx)
+	}
+	item, err := t.appendItem(nil, -1, &arg)
+	if err != nil {
+		t.core.countRefused()
+		return nil, err
+	}
+	due, _ := ctx.Deadline()
+	calls, err := t.core.broadcast(t.fn, item, due, cfg.priority, p)
+	if err != nil {
+		return nil, err
+	}
+	return gather(ctx, &t, calls)
+}
+
+func (c *core) broadcast(fn string, item []byte, due time.Time, priority int, p *Pool) ([]*call, error) {
+	c.mu.Lock()
+	defer c.unlock()
+	if err := c.admitLocked(); err != nil {
+		return nil, err
+	}
+	var calls []*call
+	for _, s := range c.slots {
+		if s.parked || s.state == StateBroken {
+			continue
+		}
+		call := &call{core: c, pool: p, fn: fn, item: item, due: due, timed: true, made: time.Now(), pinned: s}
+		calls = append(calls, call)
+		c.outstanding.Add(1)
+		c.stats.Submitted++
+	}
+	for _, call := range calls {
+		c.enqueueLocked(call, priority, &callConfig{})
+	}
+	return calls, nil
+}
+
+// gather waits for the calls of a Broadcast.
+func gather[A, R any](ctx context.Context, t *typed[A, R], calls []*call) ([]Result[R], error) {
+	results := make([]Result[R], len(calls))
+	var failure error
+	for i, c := range calls {
+		select {
+		case <-c.wait():
+		case <-ctx.Done():
+			t.core.cancel(c, causeOf(ctx))
+			<-c.wait()
+		}
+		a := c.result
+		r := &results[i]
+		*r = Result[R]{Index: i, Err: a.err, Slot: c.pinned.id, PID: a.worker.pid, Attempt: a.worker.attempt, Timing: a.timing}
+		var task *TaskError
+		switch {
+		case a.err == nil:
+			r.Value, r.Err = t.value(-1, a.outcome, a.value, a.worker)
+		case !errors.As(a.err, &task) && failure == nil:
+			failure = a.err
+		}
+	}
+	return results, failure
+}
+
+// AsCompleted yields futures as they are answered: Python's as_completed. It ends after the last, or when ctx ends.
+func AsCompleted[R any](ctx context.Context, fs ...*Future[R]) iter.Seq[*Future[R]] {
+	return func(yield func(*Future[R]) bool) {
+		done := make(chan *Future[R], len(fs)) // room for all, so that nobody waits for a consumer that has left
+		for _, f := range fs {
+			f.call.then(func() { done <- f })
+		}
+		for range fs {
+			select {
+			case f := <-done:
+				if !yield(f) {
+					return
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+// Result is what became of one task, with everything that is known.
+type Result[R any] struct {
+	Index   int // of the item; -1 where Err is about the whole sequence
+	Value   R
+	Err     error // a *TaskError; or, with Index -1, why the sequence ended
+	Slot    int   // -1 where the task reached no worker
+	PID     int
+	Attempt int
+	Timing  Timing
+}
+
+// Timing is what one task cost.
+type Timing struct {
+	Queued      time.Duration // from its submission until it was sent to a worker
+	Exec        time.Duration // in the worker: decoding, function, encoding
+	CPU         time.Duration // CPU time of the worker process meanwhile
+	ArgBytes    int           // size of the encoded argument
+	ResultBytes int           // size of the encoded result
+}
+
+func timing(s *span, item wire.Result) Timing {
+	t := Timing{Exec: item.Exec, CPU: item.CPU, ArgBytes: s.argBytes, ResultBytes: len(item.Value)}
+	if s.batch != nil {
+		t.Queued = s.batch.queued(s.batch.made)
+	}
+	return t
+}

@@ -1,0 +1,417 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/procpool/procpool/wire"
+)
+
+// job is one Map or Stream: tasks of one function, fed by one goroutine and consumed by one. It knows nothing of types and of
+// order: it takes encoded items with their indexes and gives back spans of result items.
+type job struct {
+	core  *core
+	pool  *Pool // as in call
+	at    place
+	fn    string
+	timed bool
+	lazy  bool // a Stream: Shutdown ends its input
+	chunk int  // tasks in a batch; 0 lets the pool decide
+	ctx   context.Context
+	home  *slot // where it runs, if it has a key; under core.mu
+	key   string
+	keyed bool
+
+	// counted is how many tasks the pool's Stats know the end of; under core.mu.
+	counted int
+
+	// bytes of encoded values that are in the pool or wait for the consumer.
+	bytes atomic.Int64
+
+	// stop is closed when no more input is wanted.
+	stop     chan struct{}
+	stopOnce sync.Once
+
+	wake chan struct{} // capacity 1: tells the consumer to look again
+
+	// Of the consumer.
+	ended    <-chan struct{} // the context's; nil once that is known
+	inputErr error           // the input failed: reported when all that was submitted is answered
+
+	// mu is taken under core.mu, never the other way round.
+	mu       sync.Mutex
+	chunks   []chunk // that no worker has; the first is next
+	waiting  int     // tasks in chunks
+	fed      int     // tasks submitted
+	answered int
+	complete bool   // nothing more will be fed
+	spans    []span // answered and not consumed
+	failure  error  // why the job ended before its time
+	finished bool
+	dead     bool // what comes is dropped
+}
+
+// chunk is consecutive task items that wait.
+type chunk struct {
+	first int // index of the first
+	n     int
+	body  []byte
+	open  bool      // the feeder still appends to it
+	made  time.Time // where times are wanted: when the first was fed
+}
+
+// span is consecutive answered tasks: result items, or one error.
+type span struct {
+	first int
+	n     int
+	items []byte
+	err   error // then n is 1
+
+	worker   origin
+	argBytes int
+	batch    *batch // nil where no worker had it
+}
+
+const (
+	chunkItems = 4096
+	chunkBytes = 256 << 10 // one item may be longer; it has a chunk of its own
+)
+
+func (c *core) newJob(ctx context.Context, pool *Pool, fn string, cfg *callConfig, lazy bool) (*job, error) {
+	j := &job{
+		core: c, pool: pool, fn: fn, lazy: lazy, chunk: cfg.chunk, ctx: ctx,
+		key: cfg.key, keyed: cfg.keyed,
+		stop:  make(chan struct{}),
+		wake:  make(chan struct{}, 1),
+		ended: ctx.Done(),
+	}
+	j.at.priority = cfg.priority
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.admitLocked(); err != nil {
+		return nil, err
+	}
+	c.jobs[j] = struct{}{}
+	c.outstanding.Add(1)
+	return j, nil
+}
+
+// feed appends one task item to the open chunk. Only the feeder calls it.
+func (j *job) feed(index int, item []byte) {
+	j.bytes.Add(int64(len(item)))
+	j.mu.Lock()
+	if j.dead || j.failure != nil {
+		j.mu.Unlock()
+		return
+	}
+	j.appendLocked(index, item)
+	j.fed++
+	j.waiting++
+	first := j.waiting == 1
+	j.mu.Unlock()
+	if first {
+		j.activate()
+	}
+}
+
+func (j *job) appendLocked(index int, item []byte) {
+	if n := len(j.chunks); n > 0 {
+		c := &j.chunks[n-1]
+		if c.open && c.first+c.n == index && c.n < chunkItems && len(c.body)+len(item) <= chunkBytes {
+			c.body = append(c.body, item...)
+			c.n++
+			return
+		}
+		c.open = false
+	}
+	c := chunk{first: index, n: 1, body: append(make([]byte, 0, max(len(item), 256)), item...), open: true}
+	if j.timed {
+		c.made = time.Now()
+	}
+	j.chunks = append(j.chunks, c)
+}
+
+// submit hands over a whole chunk; the job owns body from now on. Only the feeder calls it.
+func (j *job) submit(first, n int, body []byte) {
+	j.bytes.Add(int64(len(body)))
+	j.mu.Lock()
+	if j.dead || j.failure != nil {
+		j.mu.Unlock()
+		return
+	}
+	j.chunks = append(j.chunks, chunk{first: first, n: n, body: body})
+	j.fed += n
+	j.waiting += n
+	empty := j.waiting == n
+	j.mu.Unlock()
+	if empty {
+		j.activate()
+	}
+}
+
+// activate gives the job a place among those that take turns.
+func (j *job) activate() {
+	c := j.core
+	c.mu.Lock()
+	defer c.unlock()
+	if j.keyed {
+		j.home = c.homeLocked(j.key)
+	}
+	if j.home != nil {
+		j.home.keyed.push(j, false)
+		c.wakeLocked(j.home)
+		return
+	}
+	c.queue.push(j, false)
+	c.pumpLocked()
+}
+
+// refuse answers a task that never gets to a worker.
+func (j *job) refuse(index int, err error) {
+	j.core.mu.Lock()
+	j.core.stats.Failed++
+	j.counted++
+	j.mu.Lock()
+	j.fed++
+	j.mu.Unlock()
+	j.core.mu.Unlock()
+	j.add(span{first: index, n: 1, err: err, worker: nowhere})
+}
+
+// closeInput says that nothing more will be fed.
+func (j *job) closeInput() {
+	j.mu.Lock()
+	j.complete = true
+	finished := j.finishLocked()
+	j.mu.Unlock()
+	j.told(finished)
+}
+
+// stopInput asks the feeder to stop.
+func (j *job) stopInput() { j.stopOnce.Do(func() { close(j.stop) }) }
+
+// inputStopped reports whether the feeder was asked to stop.
+func (j *job) inputStopped() bool {
+	select {
+	case <-j.stop:
+		return true
+	default:
+		return false
+	}
+}
+
+// fail ends the job with a cause: what was answered before can still be consumed.
+func (j *job) fail(cause error) {
+	j.stopInput()
+	j.mu.Lock()
+	if j.failure == nil && !j.finished {
+		j.failure = cause
+	}
+	j.chunks, j.waiting = nil, 0
+	finished := !j.finished
+	j.finished = true
+	j.mu.Unlock()
+	j.told(finished)
+}
+
+// finishLocked reports whether the job finishes now.
+func (j *job) finishLocked() bool {
+	if j.finished || !j.complete || j.answered < j.fed {
+		return false
+	}
+	j.finished = true
+	return true
+}
+
+// told wakes the consumer and, the first time, counts the job as finished.
+func (j *job) told(finished bool) {
+	select {
+	case j.wake <- struct{}{}:
+	default:
+	}
+	if finished {
+		j.core.mu.Lock()
+		delete(j.core.jobs, j)
+		j.core.stats.Submitted += j.fed // nothing is fed any more
+		j.core.mu.Unlock()
+		j.core.settle(1)
+	}
+}
+
+func (j *job) add(s span) {
+	j.mu.Lock()
+	j.answered += s.n
+	if !j.dead {
+		j.spans = append(j.spans, s)
+	}
+	finished := j.finishLocked()
+	j.mu.Unlock()
+	j.told(finished)
+}
+
+// collect returns what was answered since the last call, waiting for it if wait is set. over says that nothing
+// more will come; err says why if that is before the job's time.
+func (j *job) collect(wait bool, into []span) (spans []span, over bool, err error) {
+	for {
+		j.mu.Lock()
+		spans, j.spans = j.spans, into[:0]
+		over, err = j.finished, j.failure
+		j.mu.Unlock()
+		if over && err == nil {
+			err = j.inputErr
+		}
+		if len(spans) > 0 || over || !wait {
+			return spans, over, err
+		}
+		into = spans
+		select {
+		case <-j.wake:
+		case <-j.ended:
+			j.contextEnded()
+		}
+	}
+}
+
+// contextEnded ends the job because its context has, or, where its input failed (Checked), lets what was submitted run to the end.
+func (j *job) contextEnded() {
+	cause := causeOf(j.ctx)
+	var input *inputError
+	if errors.As(context.Cause(j.ctx), &input) {
+		j.inputErr, j.ended = cause, nil
+		j.stopInput()
+		return
+	}
+	j.core.withdraw(j, cause)
+}
+
+// withdraw ends a job at once: what has not started never will, what runs is asked to end and killed after the stop grace.
+// What was answered before can be consumed.
+func (c *core) withdraw(j *job, cause error) {
+	c.mu.Lock()
+	c.stats.Cancelled += j.giveUpLocked()
+	if q := j.at.queue; q != nil {
+		q.remove(j)
+	}
+	for p := range c.live {
+		p.withdrawLocked(j)
+	}
+	c.unlock()
+	j.fail(cause)
+}
+
+// dropQueued ends a job with cause when what workers have of it is answered; what no worker has is dropped.
+func (c *core) dropQueued(j *job, cause error) {
+	c.mu.Lock()
+	j.mu.Lock()
+	dropped := j.waiting
+	j.chunks, j.waiting = nil, 0
+	j.counted += dropped
+	j.answered += dropped
+	j.complete = true
+	if j.failure == nil && !j.finished {
+		j.failure = cause
+	}
+	finished := j.finishLocked()
+	j.mu.Unlock()
+	c.stats.Cancelled += dropped
+	if q := j.at.queue; q != nil {
+		q.remove(j)
+	}
+	c.unlock()
+	j.stopInput()
+	j.told(finished)
+}
+
+// giveUpLocked makes the pool forget what the job still has, and returns how many tasks that are. Under core.mu.
+func (j *job) giveUpLocked() (dropped int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.finished {
+		return 0
+	}
+	dropped = j.fed - j.counted
+	j.counted = j.fed
+	j.chunks, j.waiting = nil, 0
+	j.dead = true
+	return dropped
+}
+
+func (j *job) place() *place { return &j.at }
+
+func (j *job) waits() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.waiting
+}
+
+func (j *job) take(limit limiter) *batch {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.waiting == 0 {
+		return nil
+	}
+	most := limit(j.fn, j.waiting, j.chunk)
+	first := &j.chunks[0]
+	b := &batch{from: j, n: min(most, first.n)}
+	b.head = wire.TasksHead{Func: j.fn, First: first.first, Attempt: 1}
+	if j.timed {
+		b.head.Flags |= wire.WantTiming
+	}
+	b.due, _ = j.ctx.Deadline()
+	b.made = first.made
+	size := len(first.body)
+	if b.n < first.n {
+		size = wire.SkipItems(first.body, b.n)
+	}
+	b.body = first.body[:size:size]
+	first.body = first.body[size:]
+	first.first += b.n
+	first.n -= b.n
+	if first.n == 0 {
+		j.chunks = j.chunks[1:]
+	}
+	j.waiting -= b.n
+	return b
+}
+
+func (j *job) putBack(b *batch, from int) {
+	j.mu.Lock()
+	if n := b.limit - from; n > 0 && !j.dead && j.failure == nil {
+		back := chunk{first: b.head.First + from, n: n, body: b.cut(from, b.limit)}
+		j.chunks = append([]chunk{back}, j.chunks...)
+		j.waiting += n
+	}
+	waiting := j.waiting
+	j.mu.Unlock()
+	if waiting > 0 {
+		j.at.queue.push(j, true)
+	}
+}
+
+func (j *job) deliver(b *batch, from, n int, items []byte, owned bool) {
+	if !owned {
+		items = append(make([]byte, 0, len(items)), items...)
+	}
+	j.bytes.Add(int64(len(items)) - int64(len(b.body)*n/b.n))
+	j.add(span{
+		first: b.head.First + from, n: n, items: items,
+		worker: b.origin, argBytes: len(b.body) / b.n, batch: b,
+	})
+}
+
+func (j *job) lose(b *batch, offset int, err error) {
+	index := b.head.First + offset
+	j.add(span{first: index, n: 1, err: b.taskError(index, err), worker: b.origin, batch: b})
+}
+
+func (j *job) unwanted(_ *batch, _, n int) int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.dead {
+		return n
+	}
+	return 0
+}

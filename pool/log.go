@@ -1,0 +1,51 @@
+package pool
+
+import (
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/procpool/procpool/internal/codec"
+	"github.com/procpool/procpool/wire"
+	"github.com/procpool/procpool/worker"
+)
+
+// report is one progress event on its way to WithOnReport.
+type report struct {
+	info  worker.TaskInfo
+	value worker.Raw
+}
+
+// maxReports is how many reports wait for a WithOnReport that does not keep up.
+const maxReports = 1024
+
+// logLevel returns the lowest level that a logger wants, as the protocol numbers them.
+func logLevel(l hclog.Logger) int { return int(l.GetLevel()) }
+
+// record passes a log record of a worker on to the pool's logger.
+func (p *proc) record(f wire.Frame) {
+	body, err := wire.ParseLog(f)
+	if err != nil {
+		return // the protocol says: discarded
+	}
+	level := hclog.Level(body.Level)
+	if level < hclog.Trace || level > hclog.Error {
+		level = hclog.Info
+	}
+	p.core.mu.Lock()
+	info, _ := p.taskLocked(f)
+	p.core.mu.Unlock()
+	logger := p.core.log
+	if body.Name != "" {
+		logger = logger.Named(body.Name)
+	}
+	args := append(body.Args, "slot", p.slot.id, "pid", p.child.PID())
+	if info.Func != "" {
+		args = append(args, "func", info.Func, "index", info.Index)
+	}
+	args = append(args, "worker_time", time.Unix(0, body.Time).Format(time.RFC3339Nano))
+	logger.Log(level, body.Msg, args...)
+}
+
+// validValue reports whether b is one well formed value.
+func validValue(b []byte) bool { return codec.CheckOne(b) == nil }

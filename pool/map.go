@@ -1,0 +1,180 @@
+package pool
+
+import (
+	"context"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/procpool/procpool/wire"
+	"github.com/procpool/procpool/worker"
+)
+
+// Map runs fn with each of args on the workers and returns the results in the order of args: Python's map, and starmap with worker.Pack2. It
+// runs every item even if some fail; a failed item is the zero value, and the error is then Errors, one *TaskError for each. len(results) is always
+// len(args).
+//
+// When ctx ends, or the pool is closed, Map returns the results that it has, and an error that Is the cause and As Errors for the items that
+// had failed before.
+func Map[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], args []A, opts ...CallOption) ([]R, error) {
+	defer runtime.KeepAlive(p)
+	results := make([]R, len(args))
+	t, err := newTyped(p, fn)
+	if err != nil {
+		return results, err
+	}
+	cfg, err := newCallConfig(opts)
+	if err != nil {
+		return results, err
+	}
+	if ctx.Err() != nil {
+		return results, causeOf(ctx)
+	}
+	j, err := p.core.newJob(ctx, p, t.fn, &cfg, false)
+	if err != nil {
+		return results, err
+	}
+	m := mapper[A, R]{typed: t, job: j, cfg: &cfg, args: args, results: results, meter: newMeter(cfg.progress, len(args))}
+	return results, m.run()
+}
+
+// GoMap is Map that returns at once: Python's map_async and starmap_async. args must not be changed until the Future is answered.
+// Cancel withdraws what has not started. The value of a failed Future is what Map would have returned.
+func GoMap[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], args []A, opts ...CallOption) *Future[[]R] {
+	ctx, cancel := context.WithCancel(ctx)
+	var results []R
+	var err error
+	f := &Future[[]R]{halt: cancel, read: func(answer) ([]R, error) { return results, err }}
+	f.call.core, f.call.pool = p.core, p
+	go func() { // ends with the Map
+		defer cancel()
+		results, err = Map(ctx, p, fn, args, opts...)
+		f.call.refuse(err)
+	}()
+	return f
+}
+
+const (
+	// mapAhead is how many tasks and bytes Map keeps before the workers: enough for them never to wait, little enough that
+	// an enormous slice is not encoded all at once.
+	mapAhead      = 32 << 10
+	mapAheadBytes = 64 << 20
+)
+
+// mapper is one Map: it feeds and consumes in the caller's goroutine, turn by turn.
+type mapper[A, R any] struct {
+	typed[A, R]
+	job     *job
+	cfg     *callConfig
+	args    []A
+	results []R
+	meter   *meter
+
+	next   int // the first argument that is not submitted
+	done   int // items that are answered
+	failed Errors
+	spans  []span
+}
+
+func (m *mapper[A, R]) run() error {
+	for {
+		for m.next < len(m.args) && m.next-m.done < mapAhead && m.job.bytes.Load() < mapAheadBytes {
+			m.submitChunk()
+		}
+		if m.next == len(m.args) {
+			m.job.closeInput()
+		}
+		spans, over, cause := m.job.collect(true, m.spans)
+		start := time.Now()
+		m.place(spans)
+		timed(&m.core.decodeTime, start)
+		clear(spans)
+		m.spans = spans
+		if m.cfg.failFast && len(m.failed) > 0 && !over {
+			m.core.withdraw(m.job, nil)
+			return m.finish(nil)
+		}
+		m.meter.tell(m.done, len(m.failed), false)
+		if over && len(spans) == 0 || cause == nil && m.done == len(m.args) {
+			return m.finish(cause)
+		}
+	}
+}
+
+func (m *mapper[A, R]) finish(cause error) error {
+	m.meter.tell(m.done, len(m.failed), true)
+	slices.SortFunc(m.failed, func(a, b *TaskError) int { return a.Index - b.Index })
+	return joinCause(cause, m.failed)
+}
+
+// submitChunk encodes as many arguments as one chunk takes and hands them over.
+func (m *mapper[A, R]) submitChunk() {
+	start := time.Now()
+	defer timed(&m.core.encodeTime, start)
+	most := chunkItems
+	if m.cfg.chunk > 0 {
+		most = m.cfg.chunk * max(1, chunkItems/m.cfg.chunk)
+	}
+	first, n := m.next, 0
+	body := make([]byte, 0, 4096)
+	for m.next < len(m.args) && n < most && len(body) < chunkBytes {
+		before := len(body)
+		out, err := m.appendItem(body, m.next, &m.args[m.next])
+		if err != nil {
+			m.job.refuse(m.next, err)
+			m.next++
+			break // the indexes of a chunk are consecutive
+		}
+		if len(out)-before > chunkBytes && n > 0 {
+			break // a long one travels alone; it is encoded again
+		}
+		body = out
+		n++
+		m.next++
+	}
+	if n > 0 {
+		m.job.submit(first, n, body)
+	}
+}
+
+// place puts results where they belong.
+func (m *mapper[A, R]) place(spans []span) {
+	for _, s := range spans {
+		m.job.bytes.Add(-int64(len(s.items)))
+		m.each(s, func(index int, r R, err error, _ wire.Result) bool {
+			m.done++
+			if task, ok := err.(*TaskError); ok { //nolint:errorlint // it is made so, not found somewhere in a chain
+				m.failed = append(m.failed, task)
+			} else {
+				m.results[index] = r
+			}
+			return true
+		})
+	}
+}
+
+// meter tells a Progress function how a job gets on, at most ten times a second.
+type meter struct {
+	f     func(done, failed, total int)
+	total int
+	last  time.Time
+	told  [2]int
+}
+
+const meterPeriod = 100 * time.Millisecond
+
+func newMeter(f func(done, failed, total int), total int) *meter {
+	return &meter{f: f, total: total, told: [2]int{-1, -1}}
+}
+
+func (m *meter) tell(done, failed int, end bool) {
+	if m.f == nil {
+		return
+	}
+	now := time.Now()
+	if !end && now.Sub(m.last) < meterPeriod || m.told == [2]int{done, failed} {
+		return
+	}
+	m.last, m.told = now, [2]int{done, failed}
+	m.f(done, failed, m.total)
+}

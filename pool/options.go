@@ -1,0 +1,156 @@
+package pool
+
+import (
+	"io"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/procpool/procpool/worker"
+)
+
+// Option changes a pool from its defaults. New checks all options together and names everything that is wrong.
+type Option func(*config)
+
+func option(name string, set func(*config)) Option {
+	return func(c *config) {
+		c.set[name] = true
+		set(c)
+	}
+}
+
+// WithWorkers sets the number of worker processes. The default is GOMAXPROCS, which knows the CPU affinity and
+// the container's quota.
+func WithWorkers(n int) Option { return option("WithWorkers", func(c *config) { c.workers = n }) }
+
+// WithName names the pool in log records. The default is no name.
+func WithName(name string) Option { return option("WithName", func(c *config) { c.name = name }) }
+
+// WithInline runs the tasks on goroutines of this process, through the same encoding, for debugging: a
+// breakpoint in a function works, and a crash takes the program down. Options that need a process are ignored and a log
+// record says so.
+func WithInline() Option { return option("WithInline", func(c *config) { c.inline = true }) }
+
+// WithCommand runs another program as the worker: one that speaks the protocol of package wire. Call its functions through
+// worker.Named. The program is looked up in PATH as by os/exec.
+func WithCommand(argv ...string) Option {
+	return option("WithCommand", func(c *config) { c.command = append([]string(nil), argv...) })
+}
+
+// WithEnv adds NAME=value pairs to the environment of the workers. By default they have the parent's.
+func WithEnv(kv ...string) Option {
+	return option("WithEnv", func(c *config) { c.env = append(c.env, kv...) })
+}
+
+// WithCleanEnv starts the workers with nothing in their environment but what WithEnv gives.
+func WithCleanEnv() Option { return option("WithCleanEnv", func(c *config) { c.cleanEnv = true }) }
+
+// WithDir sets the working directory of the workers. By default they have the parent's.
+func WithDir(dir string) Option { return option("WithDir", func(c *config) { c.dir = dir }) }
+
+// WithNice sets the nice value of the workers, -20 to 19; below the parent's it needs privileges. By default they have
+// the parent's.
+func WithNice(n int) Option {
+	return option("WithNice", func(c *config) { c.nice, c.niceSet = n, true })
+}
+
+// WithCPUAffinity ties workers to CPUs: slot i to set i modulo the number of sets. By default the system decides. It
+// works on Linux; elsewhere New fails.
+func WithCPUAffinity(cpus ...[]int) Option {
+	return option("WithCPUAffinity", func(c *config) { c.cpus = cpus })
+}
+
+// WithWorkerProcs sets GOMAXPROCS of the workers. The default is 2, so that a worker reacts while a task runs; give more
+// to functions that use goroutines for speed.
+func WithWorkerProcs(n int) Option { return option("WithWorkerProcs", func(c *config) { c.procs = n }) }
+
+// WithMaxTasksPerWorker renews a worker after n tasks. It counts tasks, not batches. The replacement is started before the
+// old worker leaves. By default workers stay.
+func WithMaxTasksPerWorker(n int) Option {
+	return option("WithMaxTasksPerWorker", func(c *config) { c.maxTasks = n })
+}
+
+// WithRecycleJitter spreads renewals: each worker's limits are lowered by a random fraction up to this one, so that not all are
+// renewed together. The default is 0.1 where workers are renewed at all; 0 renews exactly at the limits.
+func WithRecycleJitter(fraction float64) Option {
+	return option("WithRecycleJitter", func(c *config) { c.jitter = fraction })
+}
+
+// WithMaxWorkerAge renews a worker after the task in which it gets older than d. By default workers stay.
+func WithMaxWorkerAge(d time.Duration) Option {
+	return option("WithMaxWorkerAge", func(c *config) { c.maxAge = d })
+}
+
+// WithIdleTimeout ends workers that had nothing to do for d, down to min of them. They are started again
+// when there is work for them. By default idle workers stay.
+func WithIdleTimeout(min int, d time.Duration) Option {
+	return option("WithIdleTimeout", func(c *config) { c.idleMin, c.idleFor = min, d })
+}
+
+// WithStopGrace sets how long a worker that is asked to stop, and a task that is cancelled, has before it is killed. The
+// default is 5 seconds.
+func WithStopGrace(d time.Duration) Option {
+	return option("WithStopGrace", func(c *config) { c.stopGrace = d })
+}
+
+// WithStartTimeout sets how long a worker may take from its start until it is ready, initializer included. The default is
+// 30 seconds.
+func WithStartTimeout(d time.Duration) Option {
+	return option("WithStartTimeout", func(c *config) { c.startTimeout = d })
+}
+
+// WithQueueSize bounds the tasks of Call and Go that wait for a worker. While the queue is full they wait for room, or fail
+// with ErrQueueFull if they are NonBlocking. The default is unbounded.
+func WithQueueSize(n int) Option { return option("WithQueueSize", func(c *config) { c.queueSize = n }) }
+
+// WithMaxPayload bounds one encoded value, argument or result, in bytes; a larger one is an EncodeError that Is
+// wire.ErrTooLarge. The default is 128 MiB, the most 4 GiB - 1.
+func WithMaxPayload(bytes int) Option {
+	return option("WithMaxPayload", func(c *config) { c.maxPayload = bytes })
+}
+
+// WithLogger sets where the pool logs, and where the records of worker.Logger go. Its level is sent to the workers. The
+// default is hclog.L(). The life cycle is logged at Debug, deaths and restarts at Warn, a broken pool at Error.
+func WithLogger(l hclog.Logger) Option { return option("WithLogger", func(c *config) { c.logger = l }) }
+
+// WithStdout sets where the standard output of the workers goes, in whole lines. The default is os.Stdout. A writer that does
+// not keep up costs lines, whole ones, which are counted in Stats.LinesDropped. Writes come from one goroutine at a time.
+func WithStdout(w io.Writer) Option { return option("WithStdout", func(c *config) { c.stdout = w }) }
+
+// WithStderr sets where the standard error of the workers goes, as WithStdout does. The default is os.Stderr.
+func WithStderr(w io.Writer) Option { return option("WithStderr", func(c *config) { c.stderr = w }) }
+
+// WithOnExit sets a function that is told of every worker process that ended, whatever the reason. It is called on one goroutine of the
+// pool, in order; none is dropped.
+func WithOnExit(f func(WorkerExit)) Option {
+	return option("WithOnExit", func(c *config) { c.onExit = f })
+}
+
+// WithOnReport sets a function that gets what tasks give to worker.Report. It is called on one goroutine of the pool, in order. While it does
+// not keep up, the oldest waiting reports are dropped and counted in Stats.ReportsDropped.
+func WithOnReport(f func(worker.TaskInfo, worker.Raw)) Option {
+	return option("WithOnReport", func(c *config) { c.onReport = f })
+}
+
+// WithInitializer runs fn with arg once in each worker process before its first task, within the start timeout. A failure is a failed
+// start: New reports it as a *StartError of stage "init".
+func WithInitializer[A, R any](fn worker.Func[A, R], arg A) Option {
+	return option("WithInitializer", func(c *config) {
+		h, err := newHook("WithInitializer", fn, arg)
+		c.initializer = h
+		if err != nil {
+			c.complaint = append(c.complaint, err)
+		}
+	})
+}
+
+// WithFinalizer runs fn with arg in each worker process before it ends in good order, within the stop grace. Close runs no finalizers.
+func WithFinalizer[A, R any](fn worker.Func[A, R], arg A) Option {
+	return option("WithFinalizer", func(c *config) {
+		h, err := newHook("WithFinalizer", fn, arg)
+		c.finalizer = h
+		if err != nil {
+			c.complaint = append(c.complaint, err)
+		}
+	})
+}

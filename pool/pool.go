@@ -1,0 +1,190 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"time"
+)
+
+// Pool is a number of worker processes that run registered functions. All its methods, and the functions that take it, may be called from any
+// number of goroutines, callbacks included. Get one from New.
+type Pool struct{ core *core }
+
+// WorkerInfo is one worker as it is now.
+type WorkerInfo struct {
+	Slot     int
+	PID      int // 0 while there is no process
+	State    State
+	Func     string        // of the oldest task that it has; "" while it is idle
+	Tasks    int           // tasks that this process has answered
+	Restarts int           // processes that the slot had before this one
+	RSS      int64         // resident memory in bytes; 0 where it is not known
+	CPU      time.Duration // CPU time used; 0 where it is not known
+	Since    time.Time     // when State began
+}
+
+// Workers returns the slots that have a process or are to get one. It reads /proc for each of them.
+func (p *Pool) Workers() []WorkerInfo {
+	defer runtime.KeepAlive(p)
+	c := p.core
+	c.mu.Lock()
+	var all []WorkerInfo
+	for _, s := range c.slots {
+		if !s.parked && !c.isStopped() {
+			all = append(all, s.infoLocked())
+		}
+	}
+	c.mu.Unlock()
+	for i := range all {
+		if all[i].PID != 0 && !c.cfg.inline {
+			all[i].RSS, all[i].CPU = usage(all[i].PID)
+		}
+	}
+	return all
+}
+
+func (s *slot) infoLocked() WorkerInfo {
+	info := WorkerInfo{Slot: s.id, State: s.state, Since: s.since, Restarts: max(0, s.starts-1)}
+	if p := s.proc; p != nil {
+		info.PID, info.Tasks = p.child.PID(), p.tasks
+		if len(p.inflight) > 0 {
+			info.Func = p.inflight[0].head.Func
+		}
+	}
+	return info
+}
+
+// Stats is one consistent snapshot of what a pool has done and is doing.
+type Stats struct {
+	Workers   int // slots that have a ready worker
+	Busy      int // workers that have tasks
+	Queued    int // tasks that no worker has
+	Running   int // tasks that a worker has and has not answered
+	Submitted int // tasks ever submitted: Queued + Running + Completed + Failed + Cancelled
+	Completed int // tasks that succeeded
+	Failed    int // tasks that failed
+	Cancelled int // tasks that nobody waited for any more: cancelled, withdrawn, or ended by Close
+	Retried   int // tasks that were started again
+
+	Restarts int // processes started in the place of one that had died
+	Recycles int // processes started in the place of one that was renewed
+	TimedOut int // tasks that were ended at a time limit
+
+	BytesSent      int64 // to workers, frames included
+	BytesReceived  int64 // from workers, frames of results included
+	EncodeTime     time.Duration
+	DecodeTime     time.Duration
+	LinesDropped   int64 // lines of workers' output that a writer was too slow for
+	ReportsDropped int64 // reports that WithOnReport was too slow for
+}
+
+// Stats returns what the pool has done so far.
+func (p *Pool) Stats() Stats {
+	defer runtime.KeepAlive(p)
+	c := p.core
+	c.mu.Lock()
+	s := c.stats
+	for _, slot := range c.slots {
+		if slot.proc != nil && !slot.proc.leaving {
+			s.Workers++
+		}
+	}
+	for p := range c.live {
+		busy := false
+		for _, b := range p.inflight {
+			if b.from != nil {
+				s.Running += b.limit - b.got - b.from.unwanted(b, b.got, b.limit-b.got)
+				busy = true
+			}
+		}
+		if busy {
+			s.Busy++
+		}
+	}
+	s.Queued = c.waiting
+	for j := range c.jobs {
+		j.mu.Lock()
+		s.Queued += j.waiting
+		if !j.finished {
+			s.Submitted += j.fed
+		}
+		j.mu.Unlock()
+	}
+	c.mu.Unlock()
+	s.EncodeTime = time.Duration(c.encodeTime.Load())
+	s.DecodeTime = time.Duration(c.decodeTime.Load())
+	s.LinesDropped = c.output.dropped()
+	s.ReportsDropped = c.reports.lost()
+	return s
+}
+
+// Resize changes the number of workers to n. Growing returns when the new workers are ready, or with the error of one that cannot be started; the
+// pool goes on trying. Shrinking takes idle workers first, busy ones after their task. Where calls overlap, the later wins.
+func (p *Pool) Resize(ctx context.Context, n int) error {
+	defer runtime.KeepAlive(p)
+	if n < 1 {
+		return fmt.Errorf("procpool: Resize(%d): want at least 1", n)
+	}
+	c := p.core
+	c.mu.Lock()
+	if c.closed || c.stopping.Load() {
+		c.mu.Unlock()
+		return ErrClosed
+	}
+	var added, removed []*slot
+	if n > len(c.slots) {
+		added = c.growLocked(n - len(c.slots))
+	} else {
+		removed = c.shrinkLocked(len(c.slots) - n)
+	}
+	orphans := c.leaveLocked(removed)
+	c.pumpLocked()
+	c.unlock()
+	for _, call := range orphans {
+		call.complete(answer{err: ErrClosed, worker: nowhere})
+	}
+	return ignoreRemoved(c.await(ctx, added))
+}
+
+// ignoreRemoved is nil where a later Resize took the new slots away again.
+func ignoreRemoved(err error) error {
+	if errors.Is(err, errRemoved) {
+		return nil
+	}
+	return err
+}
+
+// shrinkLocked takes n slots out of the pool: those that do nothing first, then those that do least.
+func (c *core) shrinkLocked(n int) []*slot {
+	order := slices.Clone(c.slots)
+	slices.SortStableFunc(order, func(a, b *slot) int { return a.costLocked() - b.costLocked() })
+	removed := order[:n]
+	c.slots = slices.DeleteFunc(c.slots, func(s *slot) bool { return slices.Contains(removed, s) })
+	return removed
+}
+
+// costLocked says how much would be lost with a slot: nothing where it is broken or parked, most where it is busy.
+func (s *slot) costLocked() int {
+	switch {
+	case s.state == StateBroken || s.state == StateBackoff || s.parked:
+		return 0
+	case s.proc == nil:
+		return 1
+	case len(s.proc.inflight) == 0:
+		return 2
+	default:
+		return 3
+	}
+}
+
+// leaveLocked ends slots that were taken out, and moves what waits for them.
+func (c *core) leaveLocked(removed []*slot) (orphans []*call) {
+	for _, s := range removed {
+		s.quitLocked(ReasonStopped)
+		orphans = append(orphans, c.rehomeLocked(s)...)
+	}
+	return orphans
+}

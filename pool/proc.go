@@ -1,0 +1,455 @@
+package pool
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/procpool/procpool/internal/shm"
+	"github.com/procpool/procpool/wire"
+	"github.com/procpool/procpool/worker"
+)
+
+// child is a process as the pool sees it: one of the operating system, or the pretence of one inside the parent.
+type child interface {
+	PID() int
+	Wire() io.Reader         // what the worker sends
+	Pipe() pipe              // what it is sent
+	Exited() <-chan struct{} // closed when it has ended and is reaped
+	State() *os.ProcessState // after Exited; nil where there is none
+	Bound(d time.Duration)   // makes reads of Wire fail that would wait longer than d from now; 0 lifts it
+	Kill()
+	Signal(os.Signal)
+	Close() // frees what the parent holds of it, after Exited
+}
+
+// proc is one worker process, one incarnation of a slot.
+//
+// Its goroutines: recv, the reader (ends when the wire does, buries the proc); outbox.run, the writer of what has to
+// wait (ends when the outbox does); watch (ends with the process); two pumps of the output (end with their
+// pipes). A leaving proc has farewell besides.
+type proc struct {
+	core   *core
+	slot   *slot
+	child  child
+	page   *shm.Page // nil if the worker sees none
+	in     *wire.Reader
+	out    *outbox
+	text   *capture // what it wrote to standard error, and where tasks began in it
+	path   string
+	cookie string
+	hello  wire.HelloBody
+
+	gone  chan struct{} // closed when it is buried: reaped, accounted for
+	renew chan struct{} // closed when a replacement is wanted
+
+	// Under core.mu.
+	ready    bool
+	inflight []*batch // in the order in which they were sent; the worker answers in this order
+	lastID   uint64
+	received uint64 // bytes of ring items that came by the pipe
+	quota    int    // tasks that it may still be given; counts only where tasks are limited
+	tasks    int    // tasks started, as far as results tell
+	retiring bool   // gets no more tasks; a replacement is being started
+	replaced bool   // the replacement is there
+	leaving  bool   // gets no more tasks and will be told to stop
+	bye      bool   // announced that it leaves
+	pinged   bool
+	reason   ExitReason // why the pool ended it; "" if it did not
+	cause    error      // what made the pool kill it
+	quiet    chan struct{}
+	pending  *batch // an initializer or finalizer is in flight: who waits for it
+	verdict  chan error
+	stopSent bool
+	started  time.Time
+	mark     int64 // position in standard error where the running task began, as far as the parent can tell
+}
+
+// drainTime is how long the parent reads on after a process has ended. What the process wrote is there already; the bound is for
+// a grandchild that holds the pipe open.
+const drainTime = 250 * time.Millisecond
+
+// watch bounds the reading once the process has ended. One goroutine of each proc.
+func (p *proc) watch() {
+	<-p.child.Exited()
+	p.child.Bound(drainTime)
+}
+
+// recv reads what the worker sends until the wire ends, then buries the proc. It never waits for anything but the wire. One
+// goroutine of each ready proc.
+func (p *proc) recv() {
+	defer p.core.procs.Done()
+	err := p.read()
+	if !errors.Is(err, io.EOF) && !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, os.ErrClosed) {
+		p.kill(ReasonProtocol, err)
+	}
+	p.awaitExit(err)
+	p.core.bury(p)
+}
+
+// awaitExit waits until the process has ended. A wire that ended before the process did cannot be used any more.
+func (p *proc) awaitExit(err error) {
+	select {
+	case <-p.child.Exited():
+		return
+	case <-time.After(drainTime):
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = &wire.ProtocolError{Reason: "the worker closed its end of the wire and lives"}
+	}
+	p.kill(ReasonProtocol, err)
+	<-p.child.Exited()
+}
+
+func (p *proc) read() error {
+	for {
+		f, err := p.in.Next()
+		if err != nil {
+			return err
+		}
+		if err := p.handle(f); err != nil {
+			return err
+		}
+	}
+}
+
+func (p *proc) handle(f wire.Frame) error {
+	switch f.Kind {
+	case wire.Results:
+		return p.results(f)
+	case wire.Started:
+		return p.startedNotice(f)
+	case wire.Recalled:
+		return p.recalledNotice(f)
+	case wire.Report:
+		p.report(f)
+		return nil
+	case wire.Log:
+		p.record(f)
+		return nil
+	case wire.Beat:
+		return p.beat()
+	case wire.Bye:
+		return p.byeNotice()
+	default:
+		return illegal(f, "it is not legal now")
+	}
+}
+
+func illegal(f wire.Frame, format string, args ...any) error {
+	return &wire.ProtocolError{Reason: fmt.Sprintf("%v: %s", f.Header, fmt.Sprintf(format, args...))}
+}
+
+// results takes a Results frame: counts it, gives the worker more to do, then hands the results to who waits for them.
+func (p *proc) results(f wire.Frame) error {
+	head, items, err := wire.ParseResultsHead(f.Payload)
+	if err != nil {
+		return err
+	}
+	n := int(f.Count)
+	failed, err := wire.CheckResults(items, n)
+	if err != nil {
+		return err
+	}
+	c := p.core
+	c.mu.Lock()
+	b, err := p.matchLocked(f)
+	if err != nil {
+		c.mu.Unlock()
+		return err
+	}
+	from := b.got
+	b.got += n
+	p.received += ringBytes(items, n)
+	p.tasks += n
+	p.mark = p.text.position()
+	c.stats.BytesReceived += int64(len(f.Payload)) + wire.HeaderSize
+	hook := b == p.pending
+	if !hook {
+		c.countLocked(b, from, n, failed)
+		c.speedLocked(b.head.Func).add(head.Exec, n)
+	}
+	p.dropAnsweredLocked()
+	c.refillLocked(p)
+	c.unlock()
+	if hook {
+		p.hookDone(items)
+		return nil
+	}
+	b.from.deliver(b, from, n, items, f.Owned)
+	return nil
+}
+
+// matchLocked finds the batch that a Results frame answers: the oldest that is not answered.
+func (p *proc) matchLocked(f wire.Frame) (*batch, error) {
+	if len(p.inflight) == 0 || p.inflight[0].id != f.ID {
+		return nil, illegal(f, "no such batch is to be answered now")
+	}
+	b := p.inflight[0]
+	switch {
+	case f.Count == 0:
+		return nil, illegal(f, "no results")
+	case int(f.Arg) != b.got:
+		return nil, illegal(f, "offset %d is to be answered next", b.got)
+	case int(f.Count) > b.limit-b.got:
+		return nil, illegal(f, "only %d tasks are to be answered", b.limit-b.got)
+	}
+	return b, nil
+}
+
+// dropAnsweredLocked takes the batches off the list that need no answer any more.
+func (p *proc) dropAnsweredLocked() {
+	for len(p.inflight) > 0 && p.inflight[0].got >= p.inflight[0].limit {
+		p.inflight = slices.Delete(p.inflight, 0, 1)
+	}
+	if len(p.inflight) == 0 && p.quiet != nil {
+		close(p.quiet)
+		p.quiet = nil
+	}
+}
+
+// startedNotice notes which task runs in a worker that shares no page.
+func (p *proc) startedNotice(f wire.Frame) error {
+	c := p.core
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p.page != nil {
+		return illegal(f, "this worker has a page")
+	}
+	if len(p.inflight) == 0 || p.inflight[0].id != f.ID || int(f.Arg) != p.inflight[0].got || int(f.Arg) >= p.inflight[0].limit {
+		return illegal(f, "that task is not the next")
+	}
+	p.inflight[0].started = int(f.Arg) + 1
+	p.mark = p.text.position()
+	return nil
+}
+
+// recalledNotice takes back what a worker without a page has agreed not to start.
+func (p *proc) recalledNotice(f wire.Frame) error {
+	c := p.core
+	c.mu.Lock()
+	defer c.unlock()
+	for _, b := range p.inflight {
+		if b.id == f.ID && b.recalling {
+			b.recalling = false
+			p.takeBackLocked(b, max(int(f.Arg), b.got, b.started))
+			break
+		}
+	}
+	p.dropAnsweredLocked()
+	c.refillLocked(p)
+	return nil
+}
+
+// takeBackLocked returns the tasks of b from offset from on to where they came from.
+func (p *proc) takeBackLocked(b *batch, from int) {
+	if from >= b.limit {
+		return
+	}
+	if b.from != nil { // a hook goes nowhere else
+		b.from.putBack(b, from)
+	}
+	if p.quota >= 0 {
+		p.quota += b.limit - from
+	}
+	b.limit = from
+}
+
+// recallLocked takes back what has not started of b, from offset from on. A worker without a page is asked.
+func (p *proc) recallLocked(b *batch, from int) {
+	if from >= b.limit {
+		return
+	}
+	if p.page != nil {
+		p.takeBackLocked(b, p.page.Recall(b.id, from))
+		return
+	}
+	b.recalling = true
+	p.sendLocked(wire.AppendControl(nil, wire.Recall, b.id, uint32(from), nil), nil)
+}
+
+// startedLocked returns how many tasks of b have started, as far as can be known.
+func (p *proc) startedLocked(b *batch) int {
+	if p.page != nil {
+		return min(p.page.Started(b.id), b.limit)
+	}
+	return max(b.started, b.got)
+}
+
+// cancelLocked ends a task that nobody waits for any more. What stands behind it in its batch goes elsewhere.
+func (p *proc) cancelLocked(b *batch, offset int) {
+	if offset < b.got || offset >= b.limit {
+		return
+	}
+	p.recallLocked(b, offset)
+	if offset < b.limit {
+		p.cancelRunningLocked(b, offset)
+	}
+	p.dropAnsweredLocked()
+	p.core.refillLocked(p)
+	p.core.pumpLocked()
+}
+
+// cancelRunningLocked asks a running task to end, and kills the process if it has not within the stop grace.
+func (p *proc) cancelRunningLocked(b *batch, offset int) {
+	p.sendLocked(wire.AppendControl(nil, wire.Cancel, b.id, uint32(offset), nil), nil)
+	if b.doomed {
+		return
+	}
+	b.doomed = true
+	time.AfterFunc(p.core.cfg.stopGrace, func() {
+		p.core.mu.Lock()
+		defer p.core.unlock()
+		if slices.Contains(p.inflight, b) && b.got <= offset && offset < b.limit {
+			p.killLocked(ReasonCancelled, errors.New("the task was cancelled and did not end within the stop grace"))
+		}
+	})
+}
+
+// withdrawLocked ends everything of a job that this proc has.
+func (p *proc) withdrawLocked(j *job) {
+	for _, b := range slices.Clone(p.inflight) {
+		if b.from != source(j) {
+			continue
+		}
+		p.recallLocked(b, b.got)
+		if b.got < b.limit {
+			p.cancelRunningLocked(b, b.got)
+		}
+	}
+	p.dropAnsweredLocked()
+	p.core.refillLocked(p)
+}
+
+// giveLocked sends a batch.
+func (p *proc) giveLocked(b *batch) {
+	p.lastID++
+	b.id, b.limit = p.lastID, b.n
+	b.got, b.started, b.doomed, b.recalling = 0, 0, false, false
+	b.sent = time.Now()
+	b.origin = origin{slot: p.slot.id, pid: p.child.PID(), attempt: b.head.Attempt}
+	for i, c := range b.calls {
+		c.batch, c.offset, c.proc = b, i, p
+	}
+	if !b.due.IsZero() {
+		b.head.Deadline = max(time.Until(b.due), 1)
+	}
+	if p.page != nil {
+		p.page.Arm(b.id, b.n)
+	}
+	if len(p.inflight) == 0 {
+		p.mark = p.text.position()
+	}
+	p.inflight = append(p.inflight, b)
+	if p.quota >= 0 {
+		p.quota -= b.n
+	}
+	var buf [wire.HeaderSize + 64]byte
+	frame := b.head.Append(buf[:wire.HeaderSize])
+	wire.Header{
+		Kind: wire.Tasks, Count: uint32(b.n), ID: b.id, Length: uint64(len(frame) - wire.HeaderSize + len(b.body)),
+	}.Put(frame)
+	p.sendLocked(frame, b.body)
+}
+
+func (p *proc) sendLocked(head, body []byte) {
+	p.out.add(head, body)
+	p.core.stats.BytesSent += int64(len(head) + len(body))
+	if !slices.Contains(p.core.dirty, p) {
+		p.core.dirty = append(p.core.dirty, p)
+	}
+}
+
+// kill ends the process. The first reason stands.
+func (p *proc) kill(reason ExitReason, cause error) {
+	p.core.mu.Lock()
+	defer p.core.mu.Unlock()
+	p.killLocked(reason, cause)
+}
+
+func (p *proc) killLocked(reason ExitReason, cause error) {
+	select {
+	case <-p.child.Exited():
+		return // it ended by itself
+	default:
+	}
+	if p.reason == "" || p.leaving && reason != ReasonStopped {
+		p.reason, p.cause = reason, cause
+	}
+	p.child.Kill()
+}
+
+func (p *proc) beat() error {
+	p.core.mu.Lock()
+	defer p.core.mu.Unlock()
+	if !p.pinged {
+		return illegal(wire.Frame{Header: wire.Header{Kind: wire.Beat}}, "nobody asked")
+	}
+	p.pinged = false
+	return nil
+}
+
+// byeNotice lets a worker go that leaves by itself: what it has not started goes elsewhere.
+func (p *proc) byeNotice() error {
+	c := p.core
+	c.mu.Lock()
+	defer c.unlock()
+	if p.bye {
+		return illegal(wire.Frame{Header: wire.Header{Kind: wire.Bye}}, "it came before")
+	}
+	p.bye = true
+	if p.reason == "" {
+		p.reason = ReasonRetired
+	}
+	c.retireLocked(p)
+	for _, b := range slices.Clone(p.inflight) {
+		p.takeBackLocked(b, p.startedLocked(b))
+	}
+	p.dropAnsweredLocked()
+	c.pumpLocked()
+	return nil
+}
+
+// report passes on a progress event, if its task is not answered.
+func (p *proc) report(f wire.Frame) {
+	c := p.core
+	if c.reports == nil || !validValue(f.Payload) {
+		return
+	}
+	c.mu.Lock()
+	info, ok := p.taskLocked(f)
+	c.mu.Unlock()
+	if ok {
+		c.reports.send(report{info, append(worker.Raw(nil), f.Payload...)})
+	}
+}
+
+// taskLocked says which task a Report or Log speaks of.
+func (p *proc) taskLocked(f wire.Frame) (worker.TaskInfo, bool) {
+	for _, b := range p.inflight {
+		if b.id == f.ID && int(f.Arg) < b.limit {
+			return worker.TaskInfo{
+				Func: b.head.Func, Slot: p.slot.id, PID: p.child.PID(),
+				Index: b.head.Index(int(f.Arg)), Attempt: b.head.Attempt, Deadline: b.due,
+			}, int(f.Arg) >= b.got
+		}
+	}
+	return worker.TaskInfo{}, false
+}
+
+// signalOf returns the signal that ended a process, nil if it exited.
+func signalOf(state *os.ProcessState) os.Signal {
+	if state == nil {
+		return nil
+	}
+	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return status.Signal()
+	}
+	return nil
+}
+
+func isKill(s os.Signal) bool { return s == syscall.SIGKILL }

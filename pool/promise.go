@@ -1,0 +1,125 @@
+package pool
+
+import "sync"
+
+// promise is something that is answered once. The answer itself is written by the owner before complete and only read after.
+type promise struct {
+	mu    sync.Mutex
+	over  bool
+	done  chan struct{} // made when somebody asks for it; closed when over and the callbacks have run
+	hooks []func()      // to run on the pool's callback goroutine before done is closed
+	after []func()      // to run when done is closed
+}
+
+// claim makes the caller the one who answers; false if somebody did.
+func (p *promise) claim(write func()) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.over {
+		return false
+	}
+	write()
+	p.over = true
+	return true
+}
+
+// announce tells everybody who waits. The one who claimed calls it once. Callbacks run on run's goroutine first.
+func (p *promise) announce(run *dispatcher[func()]) {
+	p.mu.Lock()
+	if len(p.hooks) == 0 {
+		p.releaseLocked()
+		return
+	}
+	p.mu.Unlock()
+	if !run.send(p.runHooks) {
+		p.runHooks() // the pool has ended; nobody else will do it
+	}
+}
+
+// runHooks runs the callbacks in order, those included that are added meanwhile.
+func (p *promise) runHooks() {
+	for {
+		p.mu.Lock()
+		if len(p.hooks) == 0 {
+			p.releaseLocked()
+			return
+		}
+		hook := p.hooks[0]
+		p.hooks = p.hooks[1:]
+		p.mu.Unlock()
+		hook()
+	}
+}
+
+// releaseLocked closes done, unlocks and runs what was to run after it.
+func (p *promise) releaseLocked() {
+	if p.done == nil {
+		p.done = closed
+	} else {
+		close(p.done)
+	}
+	after := p.after
+	p.after = nil
+	p.mu.Unlock()
+	for _, f := range after {
+		f()
+	}
+}
+
+var closed = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
+
+// wait returns a channel that is closed when the promise is answered and its callbacks have run.
+func (p *promise) wait() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.done == nil {
+		p.done = make(chan struct{})
+	}
+	return p.done
+}
+
+// released reports whether done is closed.
+func (p *promise) released() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.releasedLocked()
+}
+
+func (p *promise) releasedLocked() bool {
+	if p.done == nil {
+		return false
+	}
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// hook adds a callback; false if the promise is answered already and the callback has to be run by the caller.
+func (p *promise) hook(f func()) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.over {
+		return false
+	}
+	p.hooks = append(p.hooks, f)
+	return true
+}
+
+// then runs f when done is closed: now, in the caller, if it is.
+func (p *promise) then(f func()) {
+	p.mu.Lock()
+	if p.releasedLocked() {
+		p.mu.Unlock()
+		f()
+		return
+	}
+	p.after = append(p.after, f)
+	p.mu.Unlock()
+}

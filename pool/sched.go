@@ -1,0 +1,247 @@
+package pool
+
+import (
+	"hash/fnv"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/procpool/procpool/wire"
+)
+
+// pumpLocked gives waiting tasks to idle workers, and starts parked ones if that is not enough.
+func (c *core) pumpLocked() {
+	for len(c.idle) > 0 && !c.queue.empty() {
+		c.refillLocked(c.idle[len(c.idle)-1].proc)
+	}
+	if !c.queue.empty() {
+		c.rouseLocked()
+	}
+}
+
+// refillLocked gives a worker as much as it should have, and says whether its slot is idle then.
+func (c *core) refillLocked(p *proc) {
+	s := p.slot
+	if s.proc != p || !p.ready || p.leaving {
+		p.leaveIfDoneLocked()
+		return
+	}
+	for !p.retiring && c.feedLocked(p) {
+	}
+	if p.quota == 0 {
+		c.retireLocked(p)
+	}
+	switch {
+	case len(p.inflight) > 0:
+		c.notIdleLocked(s)
+		s.setLocked(StateBusy)
+	case p.retiring:
+		c.notIdleLocked(s)
+		s.setLocked(StateIdle)
+		p.leaveIfDoneLocked()
+	default:
+		c.idleLocked(s)
+	}
+}
+
+// feedLocked gives a worker one more batch if it should have one and there is one.
+func (c *core) feedLocked(p *proc) bool {
+	if !p.roomLocked() || c.stealsLocked(p) {
+		return false
+	}
+	b := c.chooseLocked(p.slot).take(func(fn string, waiting, chunk int) int {
+		n := chunk
+		if n == 0 {
+			n = c.batchSizeLocked(fn, waiting)
+		}
+		if p.quota >= 0 {
+			n = min(n, p.quota)
+		}
+		return min(n, wire.MaxBatchItems)
+	})
+	if b == nil {
+		return false
+	}
+	p.giveLocked(b)
+	return true
+}
+
+// roomLocked reports whether a worker should get another batch behind what it has: not if that would wait for long.
+func (p *proc) roomLocked() bool {
+	if p.quota == 0 || p.pending != nil {
+		return false
+	}
+	if len(p.inflight) == 0 {
+		return true
+	}
+	if p.page == nil || len(p.inflight) >= wire.MaxBatches-1 { // one is kept for the finalizer
+		return false
+	}
+	ahead := time.Duration(0)
+	for _, b := range p.inflight {
+		mean := p.core.speedLocked(b.head.Func).mean
+		if mean == 0 || b.doomed {
+			return false // nobody knows how long it takes
+		}
+		ahead += mean * time.Duration(b.limit-b.got)
+	}
+	return ahead < aheadTime
+}
+
+// stealsLocked reports whether p, which is busy, would take what an idle worker could begin at once.
+func (c *core) stealsLocked(p *proc) bool {
+	return len(p.inflight) > 0 && len(c.idle) > 0 && p.slot.keyed.empty()
+}
+
+// chooseLocked returns the queue that a slot takes from next: its own or the common one, by priority.
+func (c *core) chooseLocked(s *slot) *runQueue {
+	own, any := s.keyed.top()
+	if !any {
+		return &c.queue
+	}
+	if common, any := c.queue.top(); any && common > own {
+		return &c.queue
+	}
+	return &s.keyed
+}
+
+// idleLocked puts a slot on top of the idle ones.
+func (c *core) idleLocked(s *slot) {
+	if s.state == StateIdle && slices.Contains(c.idle, s) {
+		return
+	}
+	s.setLocked(StateIdle)
+	c.idle = append(c.idle, s)
+	if c.cfg.idleFor > 0 {
+		c.armIdleLocked(s)
+	}
+}
+
+func (c *core) notIdleLocked(s *slot) {
+	if i := slices.Index(c.idle, s); i >= 0 {
+		c.idle = slices.Delete(c.idle, i, i+1)
+		s.idleID++
+	}
+}
+
+// armIdleLocked parks a slot that stays idle for too long.
+func (c *core) armIdleLocked(s *slot) {
+	s.idleID++
+	id := s.idleID
+	time.AfterFunc(c.cfg.idleFor, func() {
+		c.mu.Lock()
+		defer c.unlock()
+		if s.idleID == id && s.state == StateIdle && !s.ending && c.activeLocked() > c.cfg.idleMin {
+			c.parkLocked(s)
+		}
+	})
+}
+
+// activeLocked returns how many slots are not parked.
+func (c *core) activeLocked() (n int) {
+	for _, s := range c.slots {
+		if !s.parked {
+			n++
+		}
+	}
+	return n
+}
+
+func (c *core) parkLocked(s *slot) {
+	s.parked = true
+	c.notIdleLocked(s)
+	s.proc.leaveLocked(ReasonIdle)
+}
+
+// rouseLocked starts as many parked slots as there are tasks for.
+func (c *core) rouseLocked() {
+	need := 0
+	for _, src := range c.queue.sources() {
+		need += src.waits()
+	}
+	for _, s := range c.slots {
+		if s.state == StateStarting && !s.parked {
+			need-- // is on its way
+		}
+	}
+	for _, s := range c.slots {
+		if need <= 0 {
+			return
+		}
+		if s.parked {
+			s.unparkLocked()
+			need--
+		}
+	}
+}
+
+func (s *slot) unparkLocked() {
+	s.parked = false
+	s.setLocked(StateStarting)
+	select {
+	case s.rouse <- struct{}{}:
+	default:
+	}
+}
+
+// wakeLocked makes a slot look at its own queue.
+func (c *core) wakeLocked(s *slot) {
+	switch {
+	case s.proc != nil:
+		c.refillLocked(s.proc)
+	case s.parked:
+		s.unparkLocked()
+	}
+}
+
+// homeLocked returns the slot of a key: the one with the highest hash of key and slot (rendezvous hashing), so that only the keys of a slot
+// that goes, or is broken, move.
+func (c *core) homeLocked(key string) *slot {
+	var best *slot
+	var highest uint64
+	for _, s := range c.slots {
+		if s.state == StateBroken && best != nil {
+			continue
+		}
+		h := fnv.New64a()
+		_, _ = h.Write(strconv.AppendInt([]byte(key+"\x00"), int64(s.id), 10)) // a hash takes everything
+		if sum := mix(h.Sum64()); best == nil || best.state == StateBroken && s.state != StateBroken || sum > highest {
+			best, highest = s, sum
+		}
+	}
+	return best
+}
+
+// mix spreads what differs in the last bytes alone over all bits; FNV does not.
+func mix(h uint64) uint64 {
+	h ^= h >> 33
+	h *= 0xff51afd7ed558ccd
+	h ^= h >> 33
+	h *= 0xc4ceb9fe1a85ec53
+	return h ^ h>>33
+}
+
+// rehomeLocked moves what waits for a slot that is gone or broken to where its keys belong now. What is pinned to the slot is returned.
+func (c *core) rehomeLocked(s *slot) (orphans []*call) {
+	sources := s.keyed.sources()
+	for _, call := range s.keyed.drainCalls() {
+		if call.pinned != nil {
+			orphans = append(orphans, call)
+			continue
+		}
+		home := c.homeLocked(call.key)
+		l := home.keyed.lane(c, call.lane.at.priority)
+		l.push(call)
+		home.keyed.push(l, false)
+		c.wakeLocked(home)
+	}
+	for _, src := range sources {
+		if j, ok := src.(*job); ok {
+			s.keyed.remove(j)
+			j.home = c.homeLocked(j.key)
+			j.home.keyed.push(j, false)
+			c.wakeLocked(j.home)
+		}
+	}
+	return orphans
+}

@@ -1,0 +1,350 @@
+package pool
+
+import (
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/procpool/procpool/internal/backoff"
+)
+
+// State is what a slot is doing.
+type State string
+
+// The states of a slot.
+//
+//	         ready             task               answered
+//	starting -----> idle -------------> busy -------------> idle
+//	   ^  ^           |                   |
+//	   |  |           | told to stop      | told to stop
+//	   |  |           v                   v
+//	   |  |        stopping <-------------+
+//	   |  +---- backoff <---- a start failed
+//	   +------- broken  <---- starts failed too often
+//
+// Whatever a process dies of, its slot is starting again, unless the pool ends.
+const (
+	StateStarting State = "starting"
+	StateIdle     State = "idle"
+	StateBusy     State = "busy"
+	StateStopping State = "stopping"
+	StateBackoff  State = "backoff"
+	StateBroken   State = "broken"
+)
+
+// slot is a place in the pool. It survives the processes that take it. Its goroutine, supervise, starts them one after another; what tasks
+// they get is decided by whoever holds core.mu.
+type slot struct {
+	core *core
+	id   int
+
+	first chan error    // capacity 1: the outcome of the first start
+	quit  chan struct{} // closed when the slot is to end
+	rouse chan struct{} // capacity 1: a parked slot is needed
+
+	// Under core.mu.
+	state    State
+	since    time.Time
+	proc     *proc // that gets tasks; nil while there is none
+	starting *proc // that is not ready yet
+	keyed    runQueue
+	parked   bool // has no process because there was nothing to do
+	ending   bool // quit is closed
+	reason   ExitReason
+	starts   int
+	retries  backoff.Backoff
+	recent   []time.Time // failed starts
+	idleID   int         // counts the times that it got idle, for the idle timer
+}
+
+const (
+	restartLimit  = 5
+	restartPeriod = 10 * time.Second
+	backoffFirst  = 100 * time.Millisecond
+	backoffMost   = 10 * time.Second
+)
+
+// growLocked adds n slots and starts their goroutines.
+func (c *core) growLocked(n int) (added []*slot) {
+	for range n {
+		s := &slot{
+			core:    c,
+			id:      c.freeIDLocked(),
+			first:   make(chan error, 1),
+			quit:    make(chan struct{}),
+			rouse:   make(chan struct{}, 1),
+			retries: backoff.New(backoffFirst, backoffMost),
+		}
+		s.setLocked(StateStarting)
+		c.slots = append(c.slots, s)
+		added = append(added, s)
+		c.supervisors.Add(1)
+		go s.supervise()
+	}
+	return added
+}
+
+// freeIDLocked returns the lowest number that no slot has.
+func (c *core) freeIDLocked() int {
+	for id := 0; ; id++ {
+		if !slices.ContainsFunc(c.slots, func(s *slot) bool { return s.id == id }) {
+			return id
+		}
+	}
+}
+
+func (s *slot) setLocked(state State) {
+	if s.state != state {
+		s.state, s.since = state, time.Now()
+	}
+}
+
+// supervise keeps a process in the slot. One goroutine of each slot; it ends when the slot does.
+func (s *slot) supervise() {
+	defer s.core.supervisors.Done()
+	for {
+		p, err := s.launch()
+		if err != nil {
+			if !s.failed(err) {
+				return
+			}
+			continue
+		}
+		if !s.install(p) {
+			<-p.gone
+			return
+		}
+		if !s.attend(p) {
+			return
+		}
+	}
+}
+
+// attend waits until the slot needs another process than p, and reports whether it needs one at all.
+func (s *slot) attend(p *proc) bool {
+	select {
+	case <-p.renew:
+		return true
+	case <-p.gone:
+	}
+	if err := s.prematurely(p); err != nil {
+		return s.failed(err)
+	}
+	return s.wanted()
+}
+
+// prematurely returns why p counts as a failed start although it got ready: it ended by itself
+// before it had done anything.
+func (s *slot) prematurely(p *proc) error {
+	c := s.core
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p.tasks > 0 {
+		s.recent = nil
+		s.retries.Reset()
+	}
+	if p.tasks > 0 || p.reason != "" && p.reason != ReasonProtocol || s.ending {
+		return nil
+	}
+	return p.exitErrorLocked()
+}
+
+// wanted waits until the slot is to have a process; false if it is to end.
+func (s *slot) wanted() bool {
+	c := s.core
+	c.mu.Lock()
+	parked, ending := s.parked, s.ending
+	if !parked && !ending {
+		s.setLocked(StateStarting)
+	}
+	c.mu.Unlock()
+	switch {
+	case ending:
+		return false
+	case !parked:
+		return true
+	}
+	select {
+	case <-s.rouse:
+		return true
+	case <-s.quit:
+		return false
+	}
+}
+
+// install makes p the process that gets the slot's tasks; false if the slot ends.
+func (s *slot) install(p *proc) bool {
+	c := s.core
+	c.mu.Lock()
+	defer c.unlock()
+	old := s.proc
+	s.proc, s.starting = p, nil
+	p.ready = true
+	if s.starts++; s.starts > 1 && old == nil {
+		c.stats.Restarts++
+	}
+	if s.ending {
+		s.tellFirst(errRemoved)
+		p.leaveLocked(s.reason)
+		return false
+	}
+	c.healthyLocked()
+	s.tellFirst(nil)
+	if old != nil {
+		c.stats.Recycles++
+		old.replaced = true
+		old.leaveIfDoneLocked()
+	}
+	c.armAgeLocked(p)
+	c.refillLocked(p)
+	return true
+}
+
+func (s *slot) tellFirst(err error) {
+	select {
+	case s.first <- err:
+	default: // it was told before
+	}
+}
+
+// failed counts a failed start and waits as long as the backoff says; false if the slot ends meanwhile.
+func (s *slot) failed(err error) bool {
+	c := s.core
+	c.mu.Lock()
+	if s.ending {
+		c.mu.Unlock()
+		s.tellFirst(errRemoved)
+		return false
+	}
+	s.starting = nil
+	now := time.Now()
+	s.recent = append(s.recent, now)
+	s.recent = slices.DeleteFunc(s.recent, func(t time.Time) bool { return now.Sub(t) > restartPeriod })
+	wait := s.retries.Next()
+	if len(s.recent) > restartLimit || s.state == StateBroken {
+		s.setLocked(StateBroken)
+	} else {
+		s.setLocked(StateBackoff)
+	}
+	if len(s.recent) == 1 && s.state == StateBackoff {
+		wait = 0 // one failure may be chance
+		s.retries.Reset()
+	}
+	c.log.Warn("worker failed to start", "slot", s.id, "error", err, "again_in", wait, "state", string(s.state))
+	var after []func()
+	if s.state == StateBroken {
+		after = c.slotBrokenLocked(s, err)
+	}
+	c.unlock()
+	for _, f := range after {
+		f()
+	}
+	s.tellFirst(err)
+	return s.pause(wait)
+}
+
+// pause waits; false if the slot ends meanwhile.
+func (s *slot) pause(wait time.Duration) bool {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-s.quit:
+		return false
+	}
+	c := s.core
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s.state == StateBackoff {
+		s.setLocked(StateStarting)
+	}
+	return !s.ending
+}
+
+// slotBrokenLocked moves what waits for a broken slot to others, and breaks the pool if no slot is left.
+func (c *core) slotBrokenLocked(s *slot, cause error) (after []func()) {
+	for _, other := range c.slots {
+		if other.state != StateBroken {
+			for _, call := range c.rehomeLocked(s) {
+				after = append(after, func() { call.complete(answer{err: brokenError(cause), worker: nowhere}) })
+			}
+			return after
+		}
+	}
+	if c.broken == nil {
+		c.log.Error("the pool is broken: no worker can be started", "error", cause)
+	}
+	c.broken = cause
+	return c.failAllLocked(brokenError(cause))
+}
+
+// healthyLocked takes note that a worker could be started.
+func (c *core) healthyLocked() {
+	if c.broken != nil {
+		c.broken = nil
+		c.log.Warn("the pool works again")
+	}
+}
+
+// quitLocked makes the slot end: its process in good order, or, if it has none, at once.
+func (s *slot) quitLocked(reason ExitReason) {
+	if s.ending {
+		return
+	}
+	s.ending, s.reason = true, reason
+	close(s.quit)
+	s.core.notIdleLocked(s)
+	if s.proc != nil {
+		s.proc.leaveLocked(reason)
+		s.setLocked(StateStopping)
+	}
+	if s.starting != nil {
+		s.starting.killLocked(reason, nil)
+	}
+}
+
+// jittered lowers a limit by a random part of the recycling jitter.
+func (c *core) jittered(limit float64) float64 { return limit * (1 - rand.Float64()*c.cfg.jitter) }
+
+// armAgeLocked retires a worker when it gets too old.
+func (c *core) armAgeLocked(p *proc) {
+	if c.cfg.maxAge <= 0 {
+		return
+	}
+	age := time.Duration(c.jittered(float64(c.cfg.maxAge)))
+	timer := time.AfterFunc(age-time.Since(p.started), func() {
+		c.mu.Lock()
+		defer c.unlock()
+		c.retireLocked(p)
+		for _, b := range slices.Clone(p.inflight) {
+			p.recallLocked(b, b.got)
+		}
+		p.dropAnsweredLocked()
+		p.leaveIfDoneLocked()
+		c.pumpLocked()
+	})
+	go func() { // the timer goes with the process
+		<-p.gone
+		timer.Stop()
+	}()
+}
+
+// retireLocked asks for a replacement of p, which gets no more tasks.
+func (c *core) retireLocked(p *proc) {
+	if p.retiring || p.leaving || p.slot.proc != p {
+		return
+	}
+	p.retiring = true
+	c.notIdleLocked(p.slot)
+	close(p.renew)
+}
+
+// leaveIfDoneLocked lets a retired worker go when it has answered everything and its replacement is there.
+func (p *proc) leaveIfDoneLocked() {
+	if p.retiring && p.replaced && len(p.inflight) == 0 {
+		p.leaveLocked(ReasonRetired)
+	}
+}
+
+var errRemoved = errors.New("procpool: the slot was taken away by Resize")

@@ -1,0 +1,83 @@
+package pool
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/procpool/procpool/internal/codec"
+	"github.com/procpool/procpool/wire"
+	"github.com/procpool/procpool/worker"
+)
+
+// typed is where types end and bytes begin: it encodes the arguments and decodes the results of one function. It stands in the
+// caller's goroutine, never in a slot's.
+type typed[A, R any] struct {
+	core    *core
+	fn      string
+	args    *codec.Codec[A]
+	results *codec.Codec[R]
+}
+
+var errZeroFunc = errors.New("procpool: the function is the zero Func; get one from worker.Register or worker.Named")
+
+func newTyped[A, R any](p *Pool, fn worker.Func[A, R]) (typed[A, R], error) {
+	t := typed[A, R]{core: p.core, fn: fn.Name(), args: codec.For[A](), results: codec.For[R]()}
+	if t.fn == "" {
+		return t, errZeroFunc
+	}
+	return t, nil
+}
+
+// appendItem appends an argument as a task item. On an error dst comes back as it was.
+func (t *typed[A, R]) appendItem(dst []byte, index int, arg *A) ([]byte, error) {
+	start := len(dst)
+	out, err := t.args.Append(wire.Reserve(dst), arg)
+	if err == nil && len(out)-start-1 > t.core.cfg.maxPayload {
+		err = fmt.Errorf("%w: %d bytes, more than the %d of WithMaxPayload", wire.ErrTooLarge, len(out)-start-1, t.core.cfg.maxPayload)
+	}
+	if err != nil {
+		err = &EncodeError{Side: "parent", Type: t.args.TypeName(), Err: err}
+		return dst[:start], &TaskError{Func: t.fn, Index: index, Slot: -1, Err: err}
+	}
+	return wire.PrefixLast(out, start+1), nil
+}
+
+// value turns what a worker answered into a result or the error of the task.
+func (t *typed[A, R]) value(index int, outcome wire.Outcome, value []byte, at origin) (r R, err error) {
+	if outcome == wire.Value {
+		if err = t.results.Decode(value, &r); err == nil {
+			return r, nil
+		}
+		var zero R
+		r = zero
+		err = &DecodeError{Side: "parent", Type: t.results.TypeName(), Err: err}
+	} else {
+		err = wireFailure(outcome, value, t.args.TypeName(), t.results.TypeName())
+	}
+	return r, &TaskError{Func: t.fn, Index: index, Slot: at.slot, PID: at.pid, Attempt: at.attempt, Err: err}
+}
+
+// each calls yield for every task of a span, until it returns false, with the result item where a worker answered.
+func (t *typed[A, R]) each(s span, yield func(index int, r R, err error, item wire.Result) bool) bool {
+	if s.err != nil {
+		var zero R
+		return yield(s.first, zero, s.err, wire.Result{})
+	}
+	items := s.items
+	for i := range s.n {
+		item, rest, ok := wire.CutResult(items)
+		if !ok {
+			return true // the frame was checked
+		}
+		items = rest
+		r, err := t.value(s.first+i, item.Outcome, item.Value, s.worker)
+		if !yield(s.first+i, r, err, item) {
+			return false
+		}
+	}
+	return true
+}
+
+// timed adds the time since start to one of the pool's clocks.
+func timed(clock interface{ Add(int64) int64 }, start time.Time) { clock.Add(int64(time.Since(start))) }
