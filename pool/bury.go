@@ -90,6 +90,9 @@ func (p *proc) lostLocked(b *batch, offset int) func() {
 	if b.from == nil {
 		return func() {} // who waits for a hook waits for the process as well
 	}
+	if b.from.unwanted(b, offset, 1) > 0 {
+		return func() {} // it has its answer
+	}
 	p.core.countLocked(b, offset, 1, 1)
 	err := p.exitErrorLocked()
 	return func() { b.from.lose(b, offset, err) }

@@ -31,7 +31,7 @@ const smallItem = 24
 type call struct {
 	promise
 	core *core
-	pool *Pool // keeps a Pool that nobody else holds from being collected while calls are pending
+	pool *Pool // keeps a Pool that nobody else holds from being collected while the call is pending; then nil
 
 	fn     string
 	item   []byte // the task item
@@ -59,15 +59,25 @@ type call struct {
 
 // complete answers the call, unless it is answered. It reports whether it did.
 func (c *call) complete(a answer) bool {
-	if !c.claim(func() { c.result = a }) {
+	if !c.decide(a) {
 		return false
 	}
+	c.tell()
+	return true
+}
+
+// decide sets the answer, unless there is one. The one who did calls tell, without core.mu.
+func (c *call) decide(a answer) bool {
+	return c.claim(func() { c.result, c.pool = a, nil })
+}
+
+// tell tells everybody that the call is answered.
+func (c *call) tell() {
 	if c.detach != nil {
 		c.detach()
 	}
 	c.announce(c.core.callbacks)
 	c.core.settle(1)
-	return true
 }
 
 // keep makes the result value independent of the frame that it came in.

@@ -39,20 +39,22 @@ type core struct {
 
 	// mu guards all that follows and the fields of slots, procs and batches that say so. It is held for moments, never while
 	// something waits; no lock but a job's or an outbox's own is taken under it.
-	mu      sync.Mutex
-	queue   runQueue
-	slots   []*slot            // by position; a slot that Resize took away is not in it
-	nextID  int                // of the next new slot
-	idle    []*slot            // slots with a ready worker and nothing in flight; the last is taken first
-	live    map[*proc]struct{} // processes that are not buried
-	jobs    map[*job]struct{}  // jobs that are not finished
-	speeds  map[string]*speed  // by function
-	waiters []chan struct{}    // submitters that wait for room in the queue, oldest first
-	waiting int                // calls in queues
-	closed  bool               // Close was called, or Shutdown is done
-	broken  error              // why no slot is healthy; nil while one is
-	dirty   []*proc            // have frames to write once mu is free
-	stats   Stats
+	mu        sync.Mutex
+	queue     runQueue
+	slots     []*slot            // by position; a slot that Resize took away is not in it
+	nextID    int                // of the next new slot
+	idle      []*slot            // slots with a ready worker and nothing in flight; the last is taken first
+	live      map[*proc]struct{} // processes that are not buried
+	jobs      map[*job]struct{}  // jobs that are not finished
+	speeds    map[string]*speed  // by function
+	waiters   []chan struct{}    // submitters that wait for room in the queue, oldest first
+	waiting   int                // calls in queues
+	closed    bool               // Close was called, or Shutdown is done
+	hoarded   bool               // some worker has tasks that it had not begun when it got them
+	balancing bool               // the balance timer runs
+	broken    error              // why no slot is healthy; nil while one is
+	dirty     []*proc            // have frames to write once mu is free
+	stats     Stats
 }
 
 // New starts a pool. It returns when all workers are ready: started, greeted, initialised. If one cannot be started it
@@ -190,10 +192,10 @@ func (c *core) failAllLocked(cause error) (after []func()) {
 		after = append(after, func() { j.fail(cause) })
 	}
 	for _, call := range calls {
-		if !call.dropped {
+		if !call.dropped && call.decide(answer{err: cause, worker: nowhere}) {
 			call.dropped = true
 			c.stats.Cancelled++
-			after = append(after, func() { call.complete(answer{err: cause, worker: nowhere}) })
+			after = append(after, call.tell)
 		}
 	}
 	c.wakeWaitersLocked()

@@ -115,13 +115,16 @@ func begin[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], arg *A,
 	f := &Future[R]{}
 	c := &f.call
 	c.core, c.pool, c.fn = p.core, p, t.fn
-	f.halt = func() { p.core.cancel(c, context.Canceled) }
-	f.read = func(a answer) (R, error) {
+	f.halt = func() { c.core.cancel(c, context.Canceled) } // does not hold p: who keeps a Future need not keep the pool
+	f.read = func(a answer) (r R, err error) {
 		if a.err != nil {
-			var zero R
-			return zero, a.err
+			return r, a.err
 		}
-		return t.value(-1, a.outcome, a.value, a.worker)
+		r, err = t.value(-1, a.outcome, a.value, a.worker)
+		if endedBy(ctx, err) {
+			return r, causeOf(ctx)
+		}
+		return r, err
 	}
 	cfg := callConfig{}
 	if err == nil && len(opts) > 0 {
@@ -164,7 +167,7 @@ func (c *core) countRefused() {
 
 // refuse answers a call that was never submitted.
 func (c *call) refuse(err error) {
-	c.claim(func() { c.result = answer{err: err, worker: nowhere} })
+	c.claim(func() { c.result, c.pool = answer{err: err, worker: nowhere}, nil })
 	c.announce(c.core.callbacks)
 }
 

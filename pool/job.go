@@ -235,6 +235,7 @@ func (j *job) told(finished bool) {
 	if finished {
 		j.core.mu.Lock()
 		delete(j.core.jobs, j)
+		j.pool = nil
 		j.core.stats.Submitted += j.fed // nothing is fed any more
 		j.core.mu.Unlock()
 		j.core.settle(1)

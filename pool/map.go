@@ -18,37 +18,25 @@ import (
 // had failed before.
 func Map[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], args []A, opts ...CallOption) ([]R, error) {
 	defer runtime.KeepAlive(p)
-	results := make([]R, len(args))
-	t, err := newTyped(p, fn)
+	m, err := newMapper(ctx, p, fn, args, opts)
 	if err != nil {
-		return results, err
+		return m.results, err
 	}
-	cfg, err := newCallConfig(opts)
-	if err != nil {
-		return results, err
-	}
-	if ctx.Err() != nil {
-		return results, causeOf(ctx)
-	}
-	j, err := p.core.newJob(ctx, p, t.fn, &cfg, false)
-	if err != nil {
-		return results, err
-	}
-	m := mapper[A, R]{typed: t, job: j, cfg: &cfg, args: args, results: results, meter: newMeter(cfg.progress, len(args))}
-	return results, m.run()
+	return m.results, m.run()
 }
 
 // GoMap is Map that returns at once: Python's map_async and starmap_async. args must not be changed until the Future is answered.
 // Cancel withdraws what has not started. The value of a failed Future is what Map would have returned.
 func GoMap[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], args []A, opts ...CallOption) *Future[[]R] {
 	ctx, cancel := context.WithCancel(ctx)
-	var results []R
-	var err error
-	f := &Future[[]R]{halt: cancel, read: func(answer) ([]R, error) { return results, err }}
+	m, err := newMapper(ctx, p, fn, args, opts)
+	f := &Future[[]R]{halt: cancel, read: func(answer) ([]R, error) { return m.results, err }}
 	f.call.core, f.call.pool = p.core, p
 	go func() { // ends with the Map
 		defer cancel()
-		results, err = Map(ctx, p, fn, args, opts...)
+		if err == nil {
+			err = m.run()
+		}
 		f.call.refuse(err)
 	}()
 	return f
@@ -65,7 +53,7 @@ const (
 type mapper[A, R any] struct {
 	typed[A, R]
 	job     *job
-	cfg     *callConfig
+	cfg     callConfig
 	args    []A
 	results []R
 	meter   *meter
@@ -73,7 +61,25 @@ type mapper[A, R any] struct {
 	next   int // the first argument that is not submitted
 	done   int // items that are answered
 	failed Errors
+	ended  bool // a task was ended by the end of the context
 	spans  []span
+}
+
+// newMapper submits the job; nothing of it is fed yet.
+func newMapper[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], args []A, opts []CallOption) (m *mapper[A, R], err error) {
+	m = &mapper[A, R]{args: args, results: make([]R, len(args))}
+	if m.typed, err = newTyped(p, fn); err != nil {
+		return m, err
+	}
+	if m.cfg, err = newCallConfig(opts); err != nil {
+		return m, err
+	}
+	if ctx.Err() != nil {
+		return m, causeOf(ctx)
+	}
+	m.meter = newMeter(m.cfg.progress, len(args))
+	m.job, err = p.core.newJob(ctx, p, m.fn, &m.cfg, false)
+	return m, err
 }
 
 func (m *mapper[A, R]) run() error {
@@ -95,6 +101,10 @@ func (m *mapper[A, R]) run() error {
 			return m.finish(nil)
 		}
 		m.meter.tell(m.done, len(m.failed), false)
+		if m.ended && !over {
+			m.core.withdraw(m.job, causeOf(m.job.ctx))
+			return m.finish(causeOf(m.job.ctx))
+		}
 		if over && len(spans) == 0 || cause == nil && m.done == len(m.args) {
 			return m.finish(cause)
 		}
@@ -143,6 +153,10 @@ func (m *mapper[A, R]) place(spans []span) {
 		m.job.bytes.Add(-int64(len(s.items)))
 		m.each(s, func(index int, r R, err error, _ wire.Result) bool {
 			m.done++
+			if endedBy(m.job.ctx, err) {
+				m.ended = true
+				return true
+			}
 			if task, ok := err.(*TaskError); ok { //nolint:errorlint // it is made so, not found somewhere in a chain
 				m.failed = append(m.failed, task)
 			} else {

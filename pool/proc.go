@@ -261,7 +261,7 @@ func (p *proc) takeBackLocked(b *batch, from int) {
 
 // recallLocked takes back what has not started of b, from offset from on. A worker without a page is asked.
 func (p *proc) recallLocked(b *batch, from int) {
-	if from >= b.limit {
+	if from >= b.limit || b.recalling {
 		return
 	}
 	if p.page != nil {

@@ -63,6 +63,10 @@ func (c *core) feedLocked(p *proc) bool {
 		return false
 	}
 	p.giveLocked(b)
+	if b.n > 1 || len(p.inflight) > 1 {
+		c.hoarded = true
+		c.armBalanceLocked()
+	}
 	return true
 }
 
@@ -86,6 +90,47 @@ func (p *proc) roomLocked() bool {
 		ahead += mean * time.Duration(b.limit-b.got)
 	}
 	return ahead < aheadTime
+}
+
+// patience is how long a worker may be idle while another has tasks that it has not begun.
+const patience = time.Millisecond
+
+// armBalanceLocked makes sure that somebody looks, soon, whether tasks wait behind a busy worker while another has nothing to do.
+func (c *core) armBalanceLocked() {
+	if !c.hoarded || c.balancing || len(c.idle) == 0 {
+		return
+	}
+	c.balancing = true
+	time.AfterFunc(patience, func() {
+		c.mu.Lock()
+		defer c.unlock()
+		c.balancing = false
+		c.balanceLocked()
+	})
+}
+
+// balanceLocked takes back what busy workers have not begun, for those that are idle. It takes everything: the queue spreads it again, over the busy ones
+// as well.
+func (c *core) balanceLocked() {
+	if len(c.idle) == 0 || c.closed {
+		return
+	}
+	c.hoarded = false
+	for p := range c.live {
+		if p.slot.proc != p {
+			continue
+		}
+		for _, b := range slices.Clone(p.inflight) {
+			if b.from == nil || b.from.place().queue != &c.queue {
+				continue
+			}
+			p.recallLocked(b, p.startedLocked(b))
+			c.hoarded = c.hoarded || b.recalling
+		}
+		p.dropAnsweredLocked()
+	}
+	c.pumpLocked()
+	c.armBalanceLocked()
 }
 
 // stealsLocked reports whether p, which is busy, would take what an idle worker could begin at once.
@@ -112,6 +157,7 @@ func (c *core) idleLocked(s *slot) {
 	}
 	s.setLocked(StateIdle)
 	c.idle = append(c.idle, s)
+	c.armBalanceLocked()
 	if c.cfg.idleFor > 0 {
 		c.armIdleLocked(s)
 	}

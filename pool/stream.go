@@ -237,6 +237,10 @@ func (s *stream[A, R]) yieldSpan(sp span, yield func(Result[R]) bool) bool {
 	s.job.bytes.Add(-int64(len(sp.items)))
 	s.next = sp.first + sp.n
 	return s.each(sp, func(index int, r R, err error, item wire.Result) bool {
+		if endedBy(s.job.ctx, err) {
+			s.stopped = true
+			return yield(Result[R]{Index: -1, Slot: -1, Err: causeOf(s.job.ctx)}) && false
+		}
 		s.done++
 		s.window.release()
 		if err != nil {

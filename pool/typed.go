@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -77,6 +78,18 @@ func (t *typed[A, R]) each(s span, yield func(index int, r R, err error, item wi
 		}
 	}
 	return true
+}
+
+// endedBy reports whether err is what a task made of the end of ctx. The deadline ends the task's context in the worker too, and the task's
+// answer may be here before the parent's own timer has fired.
+func endedBy(ctx context.Context, err error) bool {
+	if err == nil || !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
+		return false
+	}
+	if due, ok := ctx.Deadline(); ok && !time.Now().Before(due) {
+		<-ctx.Done() // at once
+	}
+	return ctx.Err() != nil
 }
 
 // timed adds the time since start to one of the pool's clocks.

@@ -99,7 +99,7 @@ func (s *Server) run(b *batch) {
 	}
 	w := stopwatch{perTask: b.head.Flags&wire.WantTiming != 0}
 	w.start()
-	for {
+	for !s.gone.Load() {
 		offset, ok := s.cfg.Page.Claim(b.id)
 		if !ok {
 			break

@@ -62,6 +62,7 @@ type Server struct {
 	running atomic.Pointer[Task] // the task that execLoop is in
 
 	stopping atomic.Bool
+	gone     atomic.Bool // nobody reads answers any more: nothing more is to be started
 
 	mu        sync.Mutex
 	cancelled map[uint64]int // batch -> offset, for Cancels that came before their task was running
@@ -88,12 +89,16 @@ func (s *Server) Run() error {
 		return err
 	}
 	go s.execLoop()
-	go func() { s.broken <- s.readLoop() }()
+	go func() {
+		err := s.readLoop()
+		s.gone.Store(true)
+		s.stop()
+		s.broken <- err
+	}()
 	select {
 	case <-s.idle:
 		return nil
 	case err := <-s.broken:
-		s.cancelRunning(context.Canceled)
 		return err
 	}
 }
@@ -158,6 +163,9 @@ func (s *Server) handle(f wire.Frame) error {
 
 // accept queues a batch. The frame's memory is reused for the next one, so the items are copied.
 func (s *Server) accept(f wire.Frame) error {
+	if s.stopping.Load() {
+		return errors.New("tasks after Stop")
+	}
 	head, items, err := wire.ParseTasksHead(f.Payload)
 	if err != nil {
 		return err
@@ -183,7 +191,7 @@ func (s *Server) accept(f wire.Frame) error {
 // stop ends the running task's context; execLoop ends after it.
 func (s *Server) stop() {
 	if s.stopping.CompareAndSwap(false, true) {
-		close(s.work) // only readLoop, the caller, sends to it, and nothing may follow a Stop
+		close(s.work) // only readLoop sends to it, and it is the caller or has ended
 		s.cancelRunning(context.Canceled)
 	}
 }

@@ -64,14 +64,14 @@ const (
 type Page struct {
 	mem     []byte
 	file    *os.File // nil for a page on the heap
-	release func()
+	release func()   // unmaps; nil for a page on the heap
 }
 
 // NewLocal returns a page on the heap: for a worker whose parent cannot see it, and
 // for one that runs in the parent's own process.
 func NewLocal() *Page {
 	words := make([]uint64, Size/8)
-	p := &Page{mem: unsafe.Slice((*byte)(unsafe.Pointer(&words[0])), Size), release: func() {}}
+	p := &Page{mem: unsafe.Slice((*byte)(unsafe.Pointer(&words[0])), Size)}
 	p.word(offMagic).Store(magic)
 	return p
 }
@@ -79,8 +79,11 @@ func NewLocal() *Page {
 // File returns the descriptor to hand to the worker, nil for a local page.
 func (p *Page) File() *os.File { return p.file }
 
-// Close unmaps the page. Nobody may use it any more.
+// Close unmaps the page. Nobody may use it any more, unless it is on the heap: that one stays until nobody does.
 func (p *Page) Close() {
+	if p.release == nil {
+		return
+	}
 	p.mem = nil
 	p.release()
 	if p.file != nil {
