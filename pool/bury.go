@@ -2,7 +2,7 @@ package pool
 
 import (
 	"os"
-	"time"
+	"slices"
 
 	"github.com/procpool/procpool/wire"
 )
@@ -22,6 +22,7 @@ func (c *core) bury(p *proc) {
 	p.out.end()
 	p.text.wait()
 	c.mu.Lock()
+	p.verdictLocked()
 	after := p.accountLocked()
 	p.buriedLocked()
 	c.pumpLocked()
@@ -106,6 +107,10 @@ func (c *core) countLocked(b *batch, from, n, failed int) {
 	c.stats.Completed += n - unwanted - failed
 	if j, ok := b.from.(*job); ok {
 		j.counted += n - unwanted
+		return
+	}
+	for _, call := range b.calls[from : from+n] {
+		call.counted = true
 	}
 }
 
@@ -113,14 +118,14 @@ func (c *core) countLocked(b *batch, from, n, failed int) {
 func (p *proc) buriedLocked() {
 	c, s := p.core, p.slot
 	delete(c.live, p)
-	c.notIdleLocked(s)
 	if s.proc == p {
+		c.notIdleLocked(s)
 		s.proc = nil
 		if !s.parked && !s.ending {
 			s.setLocked(StateStarting)
 		}
 	}
-	exit := WorkerExit{Slot: s.id, PID: p.child.PID(), State: p.child.State(), Reason: p.reasonLocked(), Stderr: p.text.tail()}
+	exit := WorkerExit{Slot: s.id, PID: p.child.PID(), State: p.child.State(), Reason: p.reason, Stderr: p.text.tail()}
 	p.logExitLocked(exit)
 	if c.exits != nil {
 		c.exits.send(exit)
@@ -144,35 +149,33 @@ func (p *proc) logExitLocked(e WorkerExit) {
 	}
 }
 
-// reasonLocked says why the process ended.
-func (p *proc) reasonLocked() ExitReason {
+// verdictLocked decides why the process ended. A process that was about to leave and died under a task did not leave.
+func (p *proc) verdictLocked() {
+	if p.reason != "" && (p.killed || !p.hasTaskLocked()) {
+		return
+	}
 	state := p.child.State()
 	switch {
-	case p.reason != "" && p.endedAsToldLocked(state):
-		return p.reason
 	case state == nil:
-		return ReasonStopped
+		p.reason = ReasonStopped
 	case signalOf(state) != nil:
-		return ReasonSignal
+		p.reason = ReasonSignal
 	case state.ExitCode() == 2 && crashAt(p.text.tail()) >= 0:
-		return ReasonCrash
+		p.reason = ReasonCrash
 	default:
-		return ReasonExit
+		p.reason = ReasonExit
 	}
 }
 
-// endedAsToldLocked tells an end that the pool brought about from one that came by itself while the process was about to leave.
-func (p *proc) endedAsToldLocked(state *os.ProcessState) bool {
-	if state == nil || p.cause != nil || !p.leaving && !p.bye {
-		return true
-	}
-	return state.Success() || p.core.closed || p.stopSent && signalOf(state) != nil
+// hasTaskLocked reports whether a task is unanswered.
+func (p *proc) hasTaskLocked() bool {
+	return slices.ContainsFunc(p.inflight, func(b *batch) bool { return b.from != nil })
 }
 
 // exitErrorLocked describes the end of the process to one task that ran in it.
 func (p *proc) exitErrorLocked() *ExitError {
 	state := p.child.State()
-	e := &ExitError{State: state, Signal: signalOf(state), Reason: p.reasonLocked(), Stderr: p.text.since(p.mark), Err: p.cause}
+	e := &ExitError{State: state, Signal: signalOf(state), Reason: p.reason, Stderr: p.text.since(p.mark), Err: p.cause}
 	if state != nil {
 		e.Code = state.ExitCode()
 		e.CPU = state.UserTime() + state.SystemTime()
@@ -180,5 +183,3 @@ func (p *proc) exitErrorLocked() *ExitError {
 	}
 	return e
 }
-
-const tailTime = 250 * time.Millisecond

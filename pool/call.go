@@ -47,6 +47,7 @@ type call struct {
 	next    *call // in its lane
 	queued  bool
 	dropped bool      // cancelled: nobody waits for what the worker says
+	counted bool      // the pool's Stats know what the worker said
 	made    time.Time // when it was submitted, where that is asked for
 	batch   *batch    // where it is in flight
 	offset  int
@@ -76,7 +77,7 @@ func (c *call) tell() {
 	if c.detach != nil {
 		c.detach()
 	}
-	c.announce(c.core.callbacks)
+	c.announce()
 	c.core.settle(1)
 }
 
@@ -339,8 +340,10 @@ func (c *core) cancel(call *call, cause error) {
 	}
 	c.mu.Lock()
 	defer c.unlock()
-	c.stats.Cancelled++
-	call.dropped = true
+	if !call.counted {
+		c.stats.Cancelled++
+		call.dropped = true
+	}
 	switch {
 	case call.queued:
 		call.lane.cancelled(call)

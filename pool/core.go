@@ -18,10 +18,9 @@ type core struct {
 	log hclog.Logger
 	img image
 
-	output    *output
-	exits     *dispatcher[WorkerExit] // nil where nobody listens
-	reports   *dispatcher[report]     // nil where nobody listens
-	callbacks *dispatcher[func()]
+	output  *output
+	exits   *dispatcher[WorkerExit] // nil where nobody listens
+	reports *dispatcher[report]     // nil where nobody listens
 
 	// outstanding counts calls that are not answered and jobs that are not finished: what Shutdown waits for. It
 	// rises only under mu while stopping is false.
@@ -106,7 +105,6 @@ func newCore(cfg *config) (*core, error) {
 		c.log = cfg.logger.Named(cfg.name)
 	}
 	c.output = newOutput(cfg.stdout, cfg.stderr)
-	c.callbacks = newDispatcher(func(f func()) { f() })
 	if cfg.onExit != nil {
 		c.exits = newDispatcher(func(e WorkerExit) { c.guard("WithOnExit", func() { cfg.onExit(e) }) })
 	}
@@ -194,7 +192,9 @@ func (c *core) failAllLocked(cause error) (after []func()) {
 	for _, call := range calls {
 		if !call.dropped && call.decide(answer{err: cause, worker: nowhere}) {
 			call.dropped = true
-			c.stats.Cancelled++
+			if !call.counted {
+				c.stats.Cancelled++
+			}
 			after = append(after, call.tell)
 		}
 	}
@@ -290,7 +290,6 @@ func (c *core) finish() {
 	c.closed = true
 	c.mu.Unlock()
 	c.output.close()
-	c.callbacks.close()
 	if c.exits != nil {
 		c.exits.close()
 	}

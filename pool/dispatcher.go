@@ -13,13 +13,10 @@ type dispatcher[T any] struct {
 	running bool
 	ended   bool
 	dropped int64
-	idle    *sync.Cond // the goroutine has ended
 }
 
 func newDispatcher[T any](f func(T)) *dispatcher[T] {
-	d := &dispatcher[T]{f: f}
-	d.idle = sync.NewCond(&d.mu)
-	return d
+	return &dispatcher[T]{f: f}
 }
 
 // send queues v; false if the dispatcher was closed.
@@ -41,7 +38,14 @@ func (d *dispatcher[T]) send(v T) bool {
 	return true
 }
 
+// run calls f until nothing is queued. A callback that ends its goroutine gets the next one a new goroutine.
 func (d *dispatcher[T]) run() {
+	finished := false
+	defer func() {
+		if !finished {
+			go d.run()
+		}
+	}()
 	d.mu.Lock()
 	for len(d.queue) > 0 {
 		v := d.queue[0]
@@ -51,7 +55,7 @@ func (d *dispatcher[T]) run() {
 		d.mu.Lock()
 	}
 	d.running = false
-	d.idle.Broadcast()
+	finished = true
 	d.mu.Unlock()
 }
 

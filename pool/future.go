@@ -61,14 +61,29 @@ func (f *Future[R]) OnDone(fn func(R, error)) {
 }
 
 func (f *Future[R]) notify(fn func(R, error)) {
+	returned := false
 	defer func() {
-		if v := recover(); v != nil {
-			f.mu.Lock()
-			defer f.mu.Unlock()
-			f.err = errors.Join(f.err, fmt.Errorf("procpool: OnDone callback panicked: %v", v))
+		if returned {
+			return
 		}
+		v := recover()
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.err = errors.Join(f.err, callbackError(v))
 	}()
 	fn(f.result())
+	returned = true
+}
+
+func callbackError(v any) error {
+	switch v := v.(type) {
+	case nil:
+		return errors.New("procpool: OnDone callback called runtime.Goexit")
+	case error:
+		return fmt.Errorf("procpool: OnDone callback panicked: %w", v)
+	default:
+		return fmt.Errorf("procpool: OnDone callback panicked: %v", v)
+	}
 }
 
 func (f *Future[R]) result() (R, error) {
@@ -168,7 +183,7 @@ func (c *core) countRefused() {
 // refuse answers a call that was never submitted.
 func (c *call) refuse(err error) {
 	c.claim(func() { c.result, c.pool = answer{err: err, worker: nowhere}, nil })
-	c.announce(c.core.callbacks)
+	c.announce()
 }
 
 // watch cancels the call when its context ends.

@@ -205,7 +205,6 @@ func (j *job) inputStopped() bool {
 
 // fail ends the job with a cause: what was answered before can still be consumed.
 func (j *job) fail(cause error) {
-	j.stopInput()
 	j.mu.Lock()
 	if j.failure == nil && !j.finished {
 		j.failure = cause
@@ -214,6 +213,7 @@ func (j *job) fail(cause error) {
 	finished := !j.finished
 	j.finished = true
 	j.mu.Unlock()
+	j.stopInput()
 	j.told(finished)
 }
 
@@ -285,8 +285,27 @@ func (j *job) contextEnded() {
 		j.stopInput()
 		return
 	}
+	j.ended = nil
+	time.Sleep(heldBack)
 	j.core.withdraw(j, cause)
 }
+
+// cutShort returns why the input ended early although the consumer has not seen the context end: it may
+// look at both at the same moment.
+func (j *job) cutShort() error {
+	if j.ctx.Err() == nil {
+		return nil
+	}
+	var input *inputError
+	if j.inputStopped() || errors.As(context.Cause(j.ctx), &input) {
+		return causeOf(j.ctx)
+	}
+	return nil
+}
+
+// heldBack is how long a finished result may be on its way: workers keep small ones for up to a millisecond. What was done when a context ended is still
+// delivered.
+const heldBack = 2 * time.Millisecond
 
 // withdraw ends a job at once: what has not started never will, what runs is asked to end and killed after the stop grace.
 // What was answered before can be consumed.

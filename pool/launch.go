@@ -198,7 +198,7 @@ func (p *proc) runHook(h *hook, flag wire.TaskFlags) error {
 	default:
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		return p.hookErrorLocked(h.fn, p.exitErrorLocked())
+		return hookError(h.fn, p.exitErrorLocked())
 	}
 }
 
@@ -218,12 +218,11 @@ func (p *proc) hookDone(items []byte) {
 		verdict <- nil
 		return
 	}
-	verdict <- p.hookErrorLocked(b.head.Func, wireFailure(r.Outcome, r.Value, "its argument", "its result"))
+	verdict <- hookError(b.head.Func, wireFailure(r.Outcome, r.Value, "its argument", "its result"))
 }
 
-func (p *proc) hookErrorLocked(fn string, err error) error {
-	return &TaskError{Func: fn, Index: -1, Slot: p.slot.id, PID: p.child.PID(), Attempt: 1, Err: err}
-}
+// hookError names the function. It is no *TaskError: no task failed.
+func hookError(fn string, err error) error { return fmt.Errorf("%s: %w", fn, err) }
 
 // newPage returns a page that the worker can map; nil where the system has none to share.
 func newPage() *shm.Page {

@@ -19,8 +19,8 @@ func (p *proc) leaveLocked(reason ExitReason) {
 	if p.reason == "" {
 		p.reason = reason
 	}
-	p.core.notIdleLocked(p.slot)
 	if p.slot.proc == p {
+		p.core.notIdleLocked(p.slot)
 		p.slot.setLocked(StateStopping)
 	}
 	go p.farewell()

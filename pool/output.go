@@ -64,7 +64,7 @@ type sink struct {
 	dropped int64         // lines
 }
 
-func newSink(w io.Writer) *sink { return &sink{w: w} }
+func newSink(w io.Writer) *sink { return &sink{w: quiet(w)} }
 
 // write queues lines; the sink owns them from now on.
 func (s *sink) write(lines []byte) {
@@ -93,12 +93,24 @@ func (s *sink) run() {
 		lines := s.queue[0]
 		s.queue = s.queue[1:]
 		s.mu.Unlock()
-		_, _ = s.w.Write(lines) // what the user's writer does with it is the user's
+		s.hand(lines)
 		s.mu.Lock()
 		s.bytes -= len(lines)
 	}
 	s.running = false
 	close(s.idle)
+}
+
+// hand calls the user's writer. What it does with the lines is its affair; a panic in it costs the lines.
+func (s *sink) hand(lines []byte) {
+	defer func() {
+		if recover() != nil {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.dropped += int64(bytes.Count(lines, []byte{'\n'}))
+		}
+	}()
+	_, _ = s.w.Write(lines)
 }
 
 // close waits until everything is written, or the writer is stuck.

@@ -44,6 +44,8 @@ type proc struct {
 	cookie string
 	hello  wire.HelloBody
 
+	saidBye bool // of recv
+
 	gone  chan struct{} // closed when it is buried: reaped, accounted for
 	renew chan struct{} // closed when a replacement is wanted
 
@@ -59,6 +61,8 @@ type proc struct {
 	leaving  bool   // gets no more tasks and will be told to stop
 	bye      bool   // announced that it leaves
 	pinged   bool
+	recalls  int        // Recalls that are not answered
+	killed   bool       // by the pool
 	reason   ExitReason // why the pool ended it; "" if it did not
 	cause    error      // what made the pool kill it
 	quiet    chan struct{}
@@ -118,6 +122,9 @@ func (p *proc) read() error {
 }
 
 func (p *proc) handle(f wire.Frame) error {
+	if f.Kind != wire.Log && p.hasLeft() {
+		return illegal(f, "it came after Bye")
+	}
 	switch f.Kind {
 	case wire.Results:
 		return p.results(f)
@@ -233,6 +240,10 @@ func (p *proc) recalledNotice(f wire.Frame) error {
 	c := p.core
 	c.mu.Lock()
 	defer c.unlock()
+	if p.recalls == 0 {
+		return illegal(f, "nobody asked")
+	}
+	p.recalls--
 	for _, b := range p.inflight {
 		if b.id == f.ID && b.recalling {
 			b.recalling = false
@@ -269,6 +280,7 @@ func (p *proc) recallLocked(b *batch, from int) {
 		return
 	}
 	b.recalling = true
+	p.recalls++
 	p.sendLocked(wire.AppendControl(nil, wire.Recall, b.id, uint32(from), nil), nil)
 }
 
@@ -377,9 +389,10 @@ func (p *proc) killLocked(reason ExitReason, cause error) {
 		return // it ended by itself
 	default:
 	}
-	if p.reason == "" || p.leaving && reason != ReasonStopped {
+	if !p.killed && (p.reason == "" || reason != ReasonStopped) {
 		p.reason, p.cause = reason, cause
 	}
+	p.killed = true
 	p.child.Kill()
 }
 
@@ -393,6 +406,16 @@ func (p *proc) beat() error {
 	return nil
 }
 
+// hasLeft reports whether the worker has taken its leave and has nothing more to answer.
+func (p *proc) hasLeft() bool {
+	if !p.saidBye { // of recv alone: no lock for a frame that is not the last
+		return false
+	}
+	p.core.mu.Lock()
+	defer p.core.mu.Unlock()
+	return len(p.inflight) == 0
+}
+
 // byeNotice lets a worker go that leaves by itself: what it has not started goes elsewhere.
 func (p *proc) byeNotice() error {
 	c := p.core
@@ -401,7 +424,7 @@ func (p *proc) byeNotice() error {
 	if p.bye {
 		return illegal(wire.Frame{Header: wire.Header{Kind: wire.Bye}}, "it came before")
 	}
-	p.bye = true
+	p.bye, p.saidBye = true, true
 	if p.reason == "" {
 		p.reason = ReasonRetired
 	}

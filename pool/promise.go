@@ -7,7 +7,7 @@ type promise struct {
 	mu    sync.Mutex
 	over  bool
 	done  chan struct{} // made when somebody asks for it; closed when over and the callbacks have run
-	hooks []func()      // to run on the pool's callback goroutine before done is closed
+	hooks []func()      // to run on a goroutine of the pool before done is closed
 	after []func()      // to run when done is closed
 }
 
@@ -23,24 +23,30 @@ func (p *promise) claim(write func()) bool {
 	return true
 }
 
-// announce tells everybody who waits. The one who claimed calls it once. Callbacks run on run's goroutine first.
-func (p *promise) announce(run *dispatcher[func()]) {
+// announce tells everybody who waits. The one who claimed calls it once. Callbacks run first, on a goroutine of their own: one that blocks
+// for ever holds up its own promise and no other.
+func (p *promise) announce() {
 	p.mu.Lock()
 	if len(p.hooks) == 0 {
 		p.releaseLocked()
 		return
 	}
 	p.mu.Unlock()
-	if !run.send(p.runHooks) {
-		p.runHooks() // the pool has ended; nobody else will do it
-	}
+	go p.runHooks()
 }
 
-// runHooks runs the callbacks in order, those included that are added meanwhile.
+// runHooks runs the callbacks in order. One that ends its goroutine does not end the rest.
 func (p *promise) runHooks() {
+	finished := false
+	defer func() {
+		if !finished {
+			go p.runHooks()
+		}
+	}()
 	for {
 		p.mu.Lock()
 		if len(p.hooks) == 0 {
+			finished = true
 			p.releaseLocked()
 			return
 		}

@@ -144,7 +144,7 @@ func (s *slot) prematurely(p *proc) error {
 		s.recent = nil
 		s.retries.Reset()
 	}
-	if p.tasks > 0 || p.reason != "" && p.reason != ReasonProtocol || s.ending {
+	if p.tasks > 0 || p.leaving || p.bye || p.killed && p.reason != ReasonProtocol || s.ending {
 		return nil
 	}
 	return p.exitErrorLocked()

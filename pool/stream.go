@@ -181,6 +181,9 @@ func (s *stream[A, R]) run(yield func(Result[R]) bool) {
 // end tells how the sequence ended, if not by the end of its input.
 func (s *stream[A, R]) end(cause error, yield func(Result[R]) bool) {
 	s.reraise()
+	if cause == nil && !s.stopped {
+		cause = s.job.cutShort()
+	}
 	if cause == nil && s.job.inputStopped() && !s.stopped {
 		cause = ErrClosed // Shutdown ended the input; what was submitted has been yielded
 	}

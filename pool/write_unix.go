@@ -4,6 +4,8 @@ package pool
 
 import (
 	"errors"
+	"io"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,4 +27,42 @@ func writeNow(fd uintptr, b []byte) (n int, err error) {
 			return n, nil
 		}
 	}
+}
+
+// quiet returns a writer to the same place that does not end the program. A write of an os.File to descriptor 1 or 2 whose
+// reader is gone raises SIGPIPE (os/signal says so); what a worker printed is no reason for the parent to die.
+func quiet(w io.Writer) io.Writer {
+	f, ok := w.(*os.File)
+	if !ok || f == nil || f != os.Stdout && f != os.Stderr {
+		return w
+	}
+	return standardStream{f}
+}
+
+type standardStream struct{ f *os.File }
+
+// Write implements io.Writer.
+func (s standardStream) Write(b []byte) (n int, err error) {
+	conn, err := s.f.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var writeErr error
+	err = conn.Write(func(fd uintptr) bool {
+		for n < len(b) {
+			m, err := unix.Write(int(fd), b[n:])
+			switch {
+			case errors.Is(err, unix.EINTR):
+			case errors.Is(err, unix.EAGAIN):
+				return false // the poller says when to go on
+			case err != nil:
+				writeErr = err
+				return true
+			default:
+				n += m
+			}
+		}
+		return true
+	})
+	return n, errors.Join(err, writeErr)
 }

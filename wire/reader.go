@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -75,7 +76,7 @@ func (r *Reader) Cookie(cookie []byte) (before []byte, err error) {
 // io.EOF; within a frame it is io.ErrUnexpectedEOF. A frame that breaks the protocol
 // is a *ProtocolError, one over its limit wraps ErrTooLarge as well.
 func (r *Reader) Next() (Frame, error) {
-	if err := r.want(HeaderSize); err != nil {
+	if err := r.wantHeader(); err != nil {
 		return Frame{}, err
 	}
 	h, err := ParseHeader(r.buf[r.start:r.end])
@@ -90,6 +91,18 @@ func (r *Reader) Next() (Frame, error) {
 		return r.small(h)
 	}
 	return r.large(h)
+}
+
+// wantHeader makes a header available. It looks at the first two bytes as soon as they are there: what is no frame may never get as long
+// as a header.
+func (r *Reader) wantHeader() error {
+	if err := r.want(2); err != nil {
+		return err
+	}
+	if b := r.buf[r.start:r.end]; binary.BigEndian.Uint16(b) != magic {
+		return violation(b, "no frame begins here")
+	}
+	return r.want(HeaderSize)
 }
 
 func (r *Reader) check(h Header) error {
