@@ -90,7 +90,7 @@ var (
 //   - every descriptor from 3 upwards is close-on-exec, so that nothing but 0, 1 and 2 reaches what a task starts;
 //   - the marker is removed from the environment and GOMAXPROCS is what the parent has, so that what a task starts is an
 //     ordinary process;
-//   - SIGINT is ignored: the parent decides what Ctrl-C means.
+//   - SIGINT does nothing: the parent decides what Ctrl-C means.
 //
 // It works once. An error means that this process cannot be a worker, and its text says why.
 func Take() (Files, error) {
@@ -107,7 +107,7 @@ func Take() (Files, error) {
 		return Files{}, err
 	}
 	restoreEnvironment()
-	ignoreInterrupt()
+	shrugOffInterrupt()
 	return files, nil
 }
 

@@ -77,10 +77,12 @@ func nameMainThread() {
 // CloseOnExecFrom marks every open descriptor from first upwards close-on-exec. Marks, not closes: the Go runtime keeps
 // files of its own open.
 func CloseOnExecFrom(first int) {
-	if unix.CloseRange(uint(first), math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) == nil {
-		return
+	if unix.CloseRange(uint(first), math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) != nil {
+		closeOnExecEach(first) // before Linux 5.11, or in a sandbox
 	}
-	// Before Linux 5.11, or in a sandbox.
+}
+
+func closeOnExecEach(first int) {
 	for _, fd := range openDescriptors() {
 		if fd >= first {
 			unix.CloseOnExec(fd)

@@ -13,7 +13,7 @@ func takeFiles() (Files, error) {
 	return Files{}, fmt.Errorf("procpool: worker processes: %w on this system", errors.ErrUnsupported)
 }
 
-func ignoreInterrupt() {}
+func shrugOffInterrupt() {}
 
 // CloseOnExecFrom does nothing here: no descriptor is inherited by number.
 func CloseOnExecFrom(int) {}

@@ -174,4 +174,10 @@ func dupOnto(from, to int) error {
 	}
 }
 
-func ignoreInterrupt() { signal.Ignore(syscall.SIGINT) }
+// shrugOffInterrupt makes SIGINT do nothing to this process. The signal is caught rather than ignored, although that costs
+// a thread: an ignored signal stays ignored in whatever a task starts, where shells and Python then refuse to handle it
+// and a task's own exec.Cmd cannot be interrupted. A caught one is back to its default there.
+func shrugOffInterrupt() {
+	// Nobody receives; package signal drops what does not fit.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGINT)
+}

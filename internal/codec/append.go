@@ -55,12 +55,12 @@ func AppendUint(dst []byte, v uint64) []byte {
 	return append64(dst, codeUint64, v)
 }
 
-// AppendFloat64 appends v, which keeps every bit, also of NaN.
+// AppendFloat64 appends v, with every bit of a NaN.
 func AppendFloat64(dst []byte, v float64) []byte {
 	return append64(dst, codeFloat64, math.Float64bits(v))
 }
 
-// AppendFloat32 appends v, which keeps every bit, also of NaN.
+// AppendFloat32 appends v, with every bit of a NaN.
 func AppendFloat32(dst []byte, v float32) []byte {
 	return append32(dst, codeFloat32, math.Float32bits(v))
 }

@@ -37,9 +37,8 @@ var errDeclared = errors.New("declared length exceeds the bytes that are left")
 // scan returns the end of the first value in src, in which containers may nest
 // depth levels; with an error, the offset at which it was found.
 //
-// left counts the values that the innermost container still owes, this one
-// included; stack holds the same for those around it; outer is the sum of what
-// those owe besides the container that they are in.
+// left counts the values that the innermost container still owes; stack holds the
+// same for those around it, and outer is their sum.
 func scan(src []byte, depth int) (pos int, err error) {
 	var (
 		room  [32]uint64 // deeper nesting moves the stack to the heap
@@ -48,53 +47,61 @@ func scan(src []byte, depth int) (pos int, err error) {
 		outer uint64
 	)
 	for {
-		if pos >= len(src) {
-			return pos, ErrTruncated
-		}
-		f := forms[src[pos]]
-		if f.class == classFixed {
-			if len(src)-pos < int(f.size) {
+		pos, left = fixed(src, pos, left)
+		if left > 0 {
+			if pos >= len(src) {
 				return pos, ErrTruncated
 			}
-			pos += int(f.size)
-		} else {
-			n, elems, err := open(src[pos:], f)
+			n, items, err := open(src[pos:], forms[src[pos]])
+			if err == nil && forms[src[pos]].class >= classArray && len(stack) >= depth {
+				err = ErrTooDeep
+			}
+			if err == nil && items+left-1+outer > uint64(len(src)-pos-n) {
+				err = errDeclared
+			}
 			if err != nil {
 				return pos, err
 			}
-			if f.class >= classArray && len(stack) >= depth {
-				return pos, ErrTooDeep
-			}
-			if elems > 0 {
-				if elems+left-1+outer > uint64(len(src)-pos-n) {
-					return pos, errDeclared
-				}
-				pos += n
-				stack = append(stack, left)
-				outer += left - 1
-				left = elems
-				continue
-			}
 			pos += n
+			left--
+			if items > 0 {
+				stack = append(stack, left)
+				outer += left
+				left = items
+			}
 		}
-		for left--; left == 0; left-- {
+		for left == 0 {
 			if len(stack) == 0 {
 				return pos, nil
 			}
 			left = stack[len(stack)-1]
-			outer -= left - 1
+			outer -= left
 			stack = stack[:len(stack)-1]
 		}
 	}
 }
 
-// open reads the header of an item that is not fixed: n bytes to step over, and
-// how many values follow them.
-func open(src []byte, f form) (n int, elems uint64, err error) {
-	if f.class == classInvalid {
-		return 0, 0, ErrInvalid
+// fixed steps over up to left items of fixed size, and returns where it stopped and
+// how many are left.
+func fixed(src []byte, pos int, left uint64) (int, uint64) {
+	for left > 0 && pos < len(src) {
+		size := int(fixedSizes[src[pos]])
+		if size == 0 || size > len(src)-pos {
+			break
+		}
+		pos += size
+		left--
 	}
-	if len(src) < int(f.size) {
+	return pos, left
+}
+
+// open reads the header of an item that fixed stopped at: n bytes to step over, and
+// how many values follow them.
+func open(src []byte, f form) (n int, items uint64, err error) {
+	switch {
+	case f.class == classInvalid:
+		return 0, 0, ErrInvalid
+	case len(src) < int(f.size) || f.class == classFixed:
 		return 0, 0, ErrTruncated
 	}
 	c := count(src, f.size)

@@ -78,6 +78,7 @@ func decodeByteArray(n *node, d *decoder, v reflect.Value) error {
 	if len(b) > v.Len() {
 		return failuref(n.typ, "%d bytes do not fit", len(b))
 	}
+	v.SetZero()
 	copy(v.Bytes(), b)
 	return nil
 }
@@ -132,6 +133,7 @@ func decodeSlice(n *node, d *decoder, v reflect.Value) error {
 }
 
 func decodeArray(n *node, d *decoder, v reflect.Value) error {
+	v.SetZero()
 	if d.null() {
 		return nil
 	}

@@ -272,12 +272,9 @@ func (e *encoder) field(f *field, v reflect.Value) error {
 // so the fields are counted while they are written, and the header is completed
 // afterwards.
 func (e *encoder) presentFields(fs *fields, v reflect.Value) error {
-	at, wide := len(e.dst), len(fs.named) > 15
-	if wide {
-		e.dst = append(e.dst, codeMap16, 0)
-	}
-	e.dst = append(e.dst, codeFixMap)
-	present := 0
+	at, present := len(e.dst), 0
+	e.dst = AppendMapHeader(e.dst, len(fs.named))
+	start := len(e.dst)
 	for _, f := range fs.named {
 		fv, ok := f.get(v)
 		if !ok || f.omitEmpty && isEmpty(fv) {
@@ -288,10 +285,8 @@ func (e *encoder) presentFields(fs *fields, v reflect.Value) error {
 			return err
 		}
 	}
-	if wide {
-		e.dst[at+1], e.dst[at+2] = byte(present>>8), byte(present)
-	} else {
-		e.dst[at] = codeFixMap | byte(present)
+	if head := AppendMapHeader(e.dst[:at], present); len(head) < start {
+		e.dst = append(head, e.dst[start:]...) // moves the fields down
 	}
 	return nil
 }

@@ -19,6 +19,7 @@ const (
 // encoder appends one value.
 type encoder struct {
 	dst   []byte
+	base  int // where the value begins in dst
 	depth int // containers around the next item
 	hops  int // pointers and interfaces around it
 	seen  map[reference]struct{}
@@ -38,7 +39,7 @@ var encoders = sync.Pool{New: func() any { return new(encoder) }}
 // appendValue appends v to dst.
 func appendValue(dst []byte, n *node, v reflect.Value) ([]byte, error) {
 	e := encoders.Get().(*encoder)
-	e.dst, e.depth, e.hops = dst, 0, 0
+	e.dst, e.base, e.depth, e.hops = dst, len(dst), 0, 0
 	err := e.run(n, v)
 	out := e.dst
 	e.dst, e.seen = nil, nil
@@ -58,6 +59,10 @@ func (e *encoder) run(n *node, v reflect.Value) (err error) {
 func (e *encoder) enter(n *node) error {
 	if e.depth == MaxDepth {
 		return failure(n.typ, ErrTooDeep)
+	}
+	if err := checkLen(len(e.dst) - e.base); err != nil {
+		// Data of moderate size whose parts are shared can unfold without end.
+		return failure(n.typ, err)
 	}
 	e.depth++
 	return nil

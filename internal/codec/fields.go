@@ -70,7 +70,7 @@ func (c *compiler) addField(fs *fields, sf reflect.StructField, tag tag, omitAll
 	if sf.Anonymous && !tag.has("noinline") && c.inline(fs, sf, tag, outer) {
 		if sf.IsExported() { // what was sent under the struct's own name is taken too
 			f.node = c.node(sf.Type)
-			fs.byName[f.name] = f
+			fs.also(f.name, f)
 		}
 		return
 	}
@@ -80,7 +80,14 @@ func (c *compiler) addField(fs *fields, sf reflect.StructField, tag tag, omitAll
 	f.node = c.node(sf.Type)
 	fs.add(f)
 	if alias, ok := tag.options["alias"]; ok {
-		fs.byName[alias] = f
+		fs.also(alias, f)
+	}
+}
+
+// also accepts a second name of a field, unless it is a first name.
+func (fs *fields) also(name string, f *field) {
+	if _, taken := fs.byName[name]; !taken {
+		fs.byName[name] = f
 	}
 }
 
@@ -112,7 +119,7 @@ func (c *compiler) inline(fs *fields, sf reflect.StructField, tag tag, outer []r
 }
 
 func (fs *fields) add(f *field) {
-	if old := fs.byName[f.name]; old != nil && len(old.index) == 1 && len(f.index) == 1 && fs.err == nil {
+	if old := fs.byName[f.name]; old != nil && old.at >= 0 && f.at >= 0 && slices.Contains(fs.list, old) && old.name == f.name {
 		fs.err = fmt.Errorf("fields %s and %s are both named %q", old.goName, f.goName, f.name)
 	}
 	fs.byName[f.name] = f
@@ -157,7 +164,9 @@ func embedsStruct(sf reflect.StructField) bool {
 
 // plainStruct reports whether t is a struct that is encoded field by field.
 func plainStruct(t reflect.Type) bool {
-	return t.Kind() == reflect.Struct && t != timeType && encodeMethod(t) == "" && decodeMethod(t) == ""
+	enc, _ := methodOf(t, encodings)
+	dec, _ := methodOf(t, decodings)
+	return t.Kind() == reflect.Struct && t != timeType && enc == "" && dec == ""
 }
 
 // get returns the field of struct v, or false if an embedded pointer on the way

@@ -8,7 +8,7 @@ import (
 	"unsafe"
 )
 
-var errTooLong = errors.New("longer than 2^32-1, which MessagePack cannot declare")
+var errTooLong = errors.New("longer than MessagePack can declare, 2^32-1")
 
 // bitsOf returns the size of E in bits.
 func bitsOf[E any]() int {
@@ -105,8 +105,31 @@ func (x number) whole() (number, bool) {
 	return x, false
 }
 
+// common reads an integer in one of the forms that small integers are written in,
+// for speed; size is 0 for any other item.
+func common(b []byte) (i int64, size int) {
+	if len(b) == 0 {
+		return 0, 0
+	}
+	switch c := b[0]; {
+	case c < codeFixMap || c >= codeNegFix:
+		return int64(int8(c)), 1
+	case c == codeUint8 && len(b) >= 2:
+		return int64(b[1]), 2
+	case c == codeUint16 && len(b) >= 3:
+		return int64(binary.BigEndian.Uint16(b[1:])), 3
+	case c == codeUint32 && len(b) >= 5:
+		return int64(binary.BigEndian.Uint32(b[1:])), 5
+	}
+	return 0, 0
+}
+
 // signed reads an integer of so many bits.
 func (d *decoder) signed(bits int) (int64, error) {
+	if i, size := common(d.src[d.pos:]); size > 0 && i == i<<(64-bits)>>(64-bits) {
+		d.pos += size
+		return i, nil
+	}
 	x, err := d.number("an integer")
 	if err != nil {
 		return 0, err
@@ -154,8 +177,7 @@ func (x number) float() float64 {
 }
 
 // float32 reads a float, rounded if it is a float64, or an integer that a float32
-// holds exactly. The bits of a float32 are kept, also of a signalling NaN, which a
-// conversion would quieten.
+// holds exactly.
 func (d *decoder) float32() (float32, error) {
 	if b := d.src[d.pos:]; len(b) >= 5 && b[0] == codeFloat32 {
 		d.pos += 5

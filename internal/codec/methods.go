@@ -36,26 +36,21 @@ var (
 	}
 )
 
-// encodeMethod names the method by which values of type t are encoded, or "".
-func encodeMethod(t reflect.Type) string { return methodOf(t, encodings) }
-
-// decodeMethod names the method by which values of type t are decoded, or "".
-func decodeMethod(t reflect.Type) string { return methodOf(t, decodings) }
-
-// methodOf looks at t, then at its pointer. A pointer itself has none: what it
+// methodOf names the method by which values of type t are encoded or decoded, or
+// "" if it has none. It looks at t, then at its pointer. A pointer itself has none: what it
 // points to is asked. Nor has an interface, whose dynamic type is asked.
-func methodOf(t reflect.Type, capabilities []capability) string {
+func methodOf(t reflect.Type, capabilities []capability) (method string, onPointer bool) {
 	if k := t.Kind(); k == reflect.Pointer || k == reflect.Interface {
-		return ""
+		return "", false
 	}
 	for _, receiver := range []reflect.Type{t, reflect.PointerTo(t)} {
 		for _, c := range capabilities {
 			if receiver.Implements(c.typ) {
-				return c.method
+				return c.method, receiver != t
 			}
 		}
 	}
-	return ""
+	return "", false
 }
 
 // encodeMethods is what an encoder needs for methods, made when it is needed.
@@ -121,8 +116,9 @@ func decodeByMethod(n *node, d *decoder, v reflect.Value) error {
 		return failure(n.typ, err)
 	}
 	d.pos += len(b)
-	if v.Kind() == reflect.Map && v.IsNil() {
-		v.Set(reflect.MakeMap(n.typ)) // the library panics when the method is not on the pointer
+	v.SetZero()
+	if !n.decPointer && v.Kind() == reflect.Map {
+		v.Set(reflect.MakeMap(n.typ)) // the method will fill it; the library would panic
 	}
 	if err := d.methods.decode(n, b, v); err != nil {
 		return failure(n.typ, err)

@@ -25,6 +25,7 @@ type node struct {
 	fields *fields // of a struct
 
 	encMethod, decMethod string // what enc and dec call; "" if nothing of the user
+	decPointer           bool   // decMethod is on the pointer
 	dynamicKey           bool   // key can hold an interface, so it may be unhashable
 }
 
@@ -79,7 +80,8 @@ func (c *compiler) fill(n *node) {
 		n.enc, n.dec = enc, dec
 		return
 	}
-	n.encMethod, n.decMethod = encodeMethod(n.typ), decodeMethod(n.typ)
+	n.encMethod, _ = methodOf(n.typ, encodings)
+	n.decMethod, n.decPointer = methodOf(n.typ, decodings)
 	if n.encMethod == "" || n.decMethod == "" {
 		c.fillKind(n)
 	}

@@ -66,6 +66,19 @@ func makeForms() (t [256]form) {
 	return t
 }
 
+// fixedSizes is the size of an item of classFixed by its first byte, 0 for others.
+// The loop that visits every item needs no more in most cases.
+var fixedSizes = makeFixedSizes()
+
+func makeFixedSizes() (t [256]uint8) {
+	for c := range t {
+		if f := formOf(byte(c)); f.class == classFixed {
+			t[c] = f.size
+		}
+	}
+	return t
+}
+
 func formOf(c byte) form {
 	switch {
 	case c < codeFixMap || c >= codeNegFix:

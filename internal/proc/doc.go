@@ -32,6 +32,9 @@
 // It must not keep Pdeathsig on top: the leader would die first and take the armed descriptor along, and its own children
 // would survive.
 //
+// Beyond its reach are grandchildren that left the group (setsid, setpgid), and those whose worker ends by itself in the very
+// moment in which the parent does: an own worker's children do not hold the armed descriptor, and nobody is left to kill them.
+//
 // # Goroutines
 //
 // One spawner per distinct niceness (most programs have one), started by the first Start that needs it; it never ends, and

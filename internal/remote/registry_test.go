@@ -47,14 +47,14 @@ func TestAMistakeInARegistrationPanicsAndNamesIt(t *testing.T) {
 }
 
 func TestOneErrorMayHaveTwoNames(t *testing.T) {
-	RegisterSentinelOnce("test.alias", errOther)
+	registerOnce("test.alias", errOther)
 	got := send(t, errOther)
 	assert.ElementsMatch(t, []string{"test.errOther", "test.alias"}, got.node.Is)
 	assert.ErrorIs(t, got, errOther)
 }
 
-// RegisterSentinelOnce lets a test that registers run more than once.
-func RegisterSentinelOnce(name string, err error) {
+// registerOnce lets a test that registers run more than once.
+func registerOnce(name string, err error) {
 	if load().byName[name] == nil {
 		RegisterSentinel(name, err)
 	}

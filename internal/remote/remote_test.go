@@ -264,7 +264,7 @@ func TestTargetsMayBeAskedByManyAtOnce(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			assert.ErrorIs(t, e, fs.ErrNotExist)
-			RegisterSentinelForTest(t)
+			registerFreshSentinel(t)
 		})
 	}
 	wg.Wait()
@@ -272,8 +272,8 @@ func TestTargetsMayBeAskedByManyAtOnce(t *testing.T) {
 
 var testNames sync.Map
 
-// RegisterSentinelForTest registers a name that nobody else uses.
-func RegisterSentinelForTest(t testing.TB) {
+// registerFreshSentinel registers a name that nobody else uses.
+func registerFreshSentinel(t testing.TB) {
 	for i := 0; ; i++ {
 		name := fmt.Sprintf("%s.%d", t.Name(), i)
 		if _, taken := testNames.LoadOrStore(name, true); !taken {
