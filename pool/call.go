@@ -161,6 +161,9 @@ func (l *lane) cancelled(c *call) {
 	c.queued = false
 	l.n--
 	l.core.waiting--
+	if l.n == 0 {
+		l.at.queue.remove(l)
+	}
 }
 
 func (l *lane) empty() (calls []*call) {

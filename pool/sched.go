@@ -130,6 +130,9 @@ func (c *core) balanceLocked() {
 		p.dropAnsweredLocked()
 	}
 	c.pumpLocked()
+	for p := range c.live {
+		c.refillLocked(p) // one that has nothing left is idle now
+	}
 	c.armBalanceLocked()
 }
 

@@ -154,6 +154,9 @@ func (s *slot) prematurely(p *proc) error {
 func (s *slot) wanted() bool {
 	c := s.core
 	c.mu.Lock()
+	if c.stopping.Load() && c.queue.empty() && s.keyed.empty() {
+		s.parked = true // the pool drains, and nothing waits for a worker
+	}
 	parked, ending := s.parked, s.ending
 	if !parked && !ending {
 		s.setLocked(StateStarting)
