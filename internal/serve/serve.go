@@ -9,8 +9,8 @@
 //	execLoop  started by Run, or by its predecessor when a task left by
 //	          runtime.Goexit; runs one task at a time; ends after Stop.
 //
-// readLoop never waits for execLoop: the queue between them holds as many
-// batches as the protocol allows to be unanswered.
+// readLoop never waits for execLoop: the queue between them holds more
+// batches than the protocol allows to be unanswered.
 package serve
 
 import (
@@ -26,6 +26,10 @@ import (
 	"github.com/procpool/procpool/internal/shm"
 	"github.com/procpool/procpool/wire"
 )
+
+// maxQueued is how many batches can wait for execLoop: those that may be unanswered, and as many that were taken back whole, which the parent
+// has forgotten and execLoop has not come to pass over yet.
+const maxQueued = 4 * wire.MaxBatches
 
 // ExitProtocol is the exit status of a worker whose parent broke the protocol.
 const ExitProtocol = 70
@@ -55,7 +59,7 @@ type Server struct {
 	in      *wire.Reader
 	out     *outbox
 	welcome wire.WelcomeBody
-	work    chan *batch   // capacity wire.MaxBatches: the parent may have no more unanswered
+	work    chan *batch   // capacity maxQueued
 	idle    chan struct{} // closed when execLoop has ended in good order
 	broken  chan error    // what ended readLoop, or made execLoop give up; capacity 2, one for each
 
@@ -75,7 +79,7 @@ func New(cfg Config) *Server {
 		cfg:       cfg,
 		in:        wire.NewReader(cfg.In, 0, wire.Kind.FromParent),
 		out:       newOutbox(cfg.Out, cfg.Page),
-		work:      make(chan *batch, wire.MaxBatches),
+		work:      make(chan *batch, maxQueued),
 		idle:      make(chan struct{}),
 		broken:    make(chan error, 2),
 		cancelled: map[uint64]int{},
@@ -184,7 +188,7 @@ func (s *Server) accept(f wire.Frame) error {
 	case s.work <- b:
 		return nil
 	default:
-		return fmt.Errorf("more than %d unanswered batches", wire.MaxBatches)
+		return fmt.Errorf("more than %d batches wait", maxQueued)
 	}
 }
 

@@ -6,12 +6,29 @@ func (p *Page) claim(batch uint64) *atomic.Uint64 {
 	return p.word(offClaims + int(batch%Claims)*claimStride)
 }
 
-func split(w uint64) (next, limit uint32) { return uint32(w >> 32), uint32(w) }
-func join(next, limit uint32) uint64      { return uint64(next)<<32 | uint64(limit) }
+// A claim word is tag<<48 | next<<24 | limit. The tag is the low part of the batch's id: a batch that was taken back whole is forgotten by the
+// parent, which may arm the word for another one, before the worker has come to look at it.
+const (
+	tagShift  = 48
+	nextShift = 24
+	countMask = 1<<24 - 1
+)
+
+func tagOf(batch uint64) uint64 { return batch << tagShift }
+
+// split takes a word apart; for another batch than the word's there is nothing to claim.
+func split(w, batch uint64) (next, limit uint64) {
+	if w>>tagShift<<tagShift != tagOf(batch) {
+		return 0, 0
+	}
+	return w >> nextShift & countMask, w & countMask
+}
+
+func join(batch, next, limit uint64) uint64 { return tagOf(batch) | next<<nextShift | limit }
 
 // Arm prepares the claim word of a batch of n tasks. The parent calls it before it
 // sends the batch, when no other batch with the same word is unanswered.
-func (p *Page) Arm(batch uint64, n int) { p.claim(batch).Store(join(0, uint32(n))) }
+func (p *Page) Arm(batch uint64, n int) { p.claim(batch).Store(join(batch, 0, uint64(n))) }
 
 // Claim starts the next task of the batch: it returns its offset, or false where
 // no task is left.
@@ -19,11 +36,11 @@ func (p *Page) Claim(batch uint64) (offset int, ok bool) {
 	word := p.claim(batch)
 	for {
 		old := word.Load()
-		next, limit := split(old)
+		next, limit := split(old, batch)
 		if next >= limit {
 			return 0, false
 		}
-		if word.CompareAndSwap(old, join(next+1, limit)) {
+		if word.CompareAndSwap(old, join(batch, next+1, limit)) {
 			return int(next), true
 		}
 	}
@@ -36,12 +53,12 @@ func (p *Page) Recall(batch uint64, from int) (limit int) {
 	word := p.claim(batch)
 	for {
 		old := word.Load()
-		next, lim := split(old)
-		to := max(next, uint32(from))
+		next, lim := split(old, batch)
+		to := max(next, uint64(from))
 		if to >= lim {
 			return int(lim)
 		}
-		if word.CompareAndSwap(old, join(next, to)) {
+		if word.CompareAndSwap(old, join(batch, next, to)) {
 			return int(to)
 		}
 	}
@@ -49,6 +66,6 @@ func (p *Page) Recall(batch uint64, from int) (limit int) {
 
 // Started returns how many tasks of the batch have been claimed.
 func (p *Page) Started(batch uint64) int {
-	next, _ := split(p.claim(batch).Load())
+	next, _ := split(p.claim(batch).Load(), batch)
 	return int(next)
 }

@@ -11,7 +11,7 @@
 //	     0  magic
 //	    64  published: bytes ever appended to the ring
 //	   128  claim words, one for each of wire.MaxBatches batches, by batch id modulo
-//	        that number: next<<32 | limit
+//	        that number: id<<48 | next<<24 | limit
 //	  4096  the ring: RingSize bytes
 //
 // # Claim words
