@@ -324,6 +324,24 @@ func TestErrorsNameTheTypeAndThePath(t *testing.T) {
 	})
 }
 
+func TestAPathNamesEachKindOfKey(t *testing.T) {
+	step := func(m any, want string) {
+		t.Helper()
+		_, err := For[any]().Append(nil, &m)
+		require.ErrorContains(t, err, " at "+want+":")
+	}
+	c := make(chan int)
+	step(map[string]any{"a b": c}, `["a b"]`)
+	step(map[int8]any{-5: c}, "[-5]")
+	step(map[uint]any{5: c}, "[5]")
+	step(map[bool]any{true: c}, "[true]")
+	step(map[float64]any{1.5: c}, "[float64]")
+	step(map[Inner]any{{}: c}, "[struct]")
+	step(map[any]any{"a": c}, `["a"]`)
+	step(map[string]any{strings.Repeat("x", 1000): c}, "[string]")
+	step(map[any]any{c: 1}, "[chan](key)")
+}
+
 func TestAVeryLongPathIsCutInTheMiddle(t *testing.T) {
 	v := any(make(chan int))
 	for range 500 {

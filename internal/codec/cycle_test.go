@@ -1,6 +1,9 @@
 package codec
 
 import (
+	"math"
+	"reflect"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -104,4 +107,28 @@ func TestAPointerThatLeadsToNothingButPointersEnds(t *testing.T) {
 	require.NoError(t, DecodeInto([]byte{codeNil}, &p))
 	require.Nil(t, p)
 	require.ErrorIs(t, DecodeInto([]byte{1}, &p), ErrTooDeep)
+}
+
+func TestAVeryLongChainOfPointersIsTooDeep(t *testing.T) {
+	chain := func(n int) (p pointerToItself) {
+		for range n {
+			q := p
+			p = &q
+		}
+		return p
+	}
+	for n, want := range map[int]error{5: nil, maxHops: nil, 3 * maxHops: ErrTooDeep} {
+		p := chain(n)
+		_, err := For[pointerToItself]().Append(nil, &p)
+		require.ErrorIs(t, err, want)
+	}
+}
+
+func TestSharedPartsThatUnfoldWithoutEndAreStopped(t *testing.T) {
+	if strconv.IntSize < 64 {
+		t.Skip("memory ends before the limit")
+	}
+	limit := uint64(math.MaxUint32)
+	e := &encoder{base: -int(limit) - 1} // as if 4 GiB had been written
+	require.ErrorIs(t, encodeSlice(nodeOf(reflect.TypeFor[[]Inner]()), e, reflect.ValueOf([]Inner{{}})), errTooLong)
 }

@@ -41,6 +41,8 @@
 //     cycles and data nested deeper than [MaxDepth] are errors that name the Go
 //     type and the path. So is a panic in a method of the value, and a custom
 //     encoder that writes anything but one value.
+//   - A value ends at 4 GiB, so that shared parts do not unfold without end.
+//   - The order of a map's pairs is not defined.
 //
 // # Untyped values
 //

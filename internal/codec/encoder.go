@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	// maxHops bounds pointers and interfaces that lead to each other with no
-	// container between, which MaxDepth does not count.
+	// maxHops bounds the pointers on the way to an item, which MaxDepth does not
+	// count: of a type P *P they need no container between them.
 	maxHops = 8 * MaxDepth
 	// trackFrom is the level from which on references are remembered, so that a
 	// cycle can be told from data that are merely deep. Shallower data, that is
@@ -21,7 +21,7 @@ type encoder struct {
 	dst   []byte
 	base  int // where the value begins in dst
 	depth int // containers around the next item
-	hops  int // pointers and interfaces around it
+	hops  int // pointers around it
 	seen  map[reference]struct{}
 
 	methods encodeMethods
@@ -70,7 +70,7 @@ func (e *encoder) enter(n *node) error {
 
 func (e *encoder) leave() { e.depth-- }
 
-// hop begins the target of a pointer or interface; land ends it.
+// hop begins the target of a pointer; land ends it.
 func (e *encoder) hop(n *node) error {
 	if e.hops == maxHops {
 		return failure(n.typ, ErrTooDeep)
@@ -84,8 +84,7 @@ func (e *encoder) land() { e.hops-- }
 // deep reports whether references must be remembered.
 func (e *encoder) deep() bool { return e.depth+e.hops >= trackFrom }
 
-// follow remembers that the target of a reference is being encoded. It is not
-// forgotten on the way back by itself: see forget.
+// follow remembers that the target of a reference is being encoded, until forget.
 func (e *encoder) follow(n *node, ptr unsafe.Pointer, length int) error {
 	r := reference{ptr, length, n.typ}
 	if _, ok := e.seen[r]; ok {

@@ -78,6 +78,7 @@ type location struct {
 }
 
 func (l *location) Error() string { return l.err.Error() }
+func (l *location) Unwrap() error { return l.err }
 
 // Paths are read by people: the ends of a very long one are enough.
 const (

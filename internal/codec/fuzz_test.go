@@ -108,7 +108,7 @@ func again(t *testing.T, b []byte, v any) {
 
 func addSeeds(f *testing.F) {
 	for _, v := range []any{
-		nil, 1, -1, 1 << 40, 1.5, "text", []byte("bytes"), []any{1, "a", nil}, map[string]any{"A": 1, "E": "x"},
+		nil, 1, -1, int64(1) << 40, 1.5, "text", []byte("bytes"), []any{1, "a", nil}, map[string]any{"A": 1, "E": "x"},
 		map[any]any{1: 2, "a": nil, 1.5: []byte{}}, newRecord(), []Record{newRecord()}, []custom{{1, 2}},
 		Tree{Children: []Tree{{}}, ByName: map[string]*Tree{"a": {}}}, Outer{}, tagged{F: 1}, asArray{}, []string{"a"},
 		struct{ E error }{errors.New("x")}, struct{ E int }{5}, [][4096]byte{{}}, wide{A17: 1},

@@ -139,7 +139,7 @@ func TestEveryPrefixOfAValueIsAnError(t *testing.T) {
 		R Record
 	}{
 		O: Outer{Tree: &Tree{ByName: map[string]*Tree{"x": {}}}, C: []Inner{{}}, F: &pp},
-		E: errors.New("text"), A: []any{map[any]any{1: time.Unix(5, 5)}, 1 << 40, "s"}, C: []custom{{1, 2}}, R: newRecord(),
+		E: errors.New("text"), A: []any{map[any]any{1: time.Unix(5, 5)}, int64(1) << 40, "s"}, C: []custom{{1, 2}}, R: newRecord(),
 	}
 	b := encoded(t, v)
 	for i := range b {

@@ -37,8 +37,8 @@ var (
 )
 
 // methodOf names the method by which values of type t are encoded or decoded, or
-// "" if it has none. It looks at t, then at its pointer. A pointer itself has none: what it
-// points to is asked. Nor has an interface, whose dynamic type is asked.
+// "" if there is none. It looks at t, then at its pointer. A pointer itself has
+// none: what it points to is asked. Nor has an interface, whose dynamic type is.
 func methodOf(t reflect.Type, capabilities []capability) (method string, onPointer bool) {
 	if k := t.Kind(); k == reflect.Pointer || k == reflect.Interface {
 		return "", false
