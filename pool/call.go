@@ -74,8 +74,11 @@ func (c *call) decide(a answer) bool {
 
 // tell tells everybody that the call is answered.
 func (c *call) tell() {
-	if c.detach != nil {
-		c.detach()
+	c.mu.Lock()
+	detach := c.detach // watch sets it, and calls it itself where the answer came first
+	c.mu.Unlock()
+	if detach != nil {
+		detach()
 	}
 	c.announce()
 	c.core.settle(1)
