@@ -1,0 +1,28 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+)
+
+func TestFiguresAreReadable(t *testing.T) {
+	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567", -1000: "-1,000"} {
+		assert.Equal(t, want, thousands(n))
+	}
+	for n, want := range map[int64]string{0: "0 B", 1023: "1023 B", 1024: "1.0 KiB", 3 << 19: "1.5 MiB", 5 << 40: "5.0 TiB"} {
+		assert.Equal(t, want, byteSize(n))
+	}
+	for d, want := range map[time.Duration]string{
+		1234:                     "1.2µs",
+		12345 * time.Microsecond: "12.3ms",
+		1234 * time.Millisecond:  "1.23s",
+		61234 * time.Millisecond: "1m1s",
+	} {
+		assert.Equal(t, want, seconds(d))
+	}
+	assert.Equal(t, "1 worker", plural(1, "worker"))
+	assert.Equal(t, "1,200 workers", plural(1200, "worker"))
+	assert.Equal(t, "0 processes", plural(0, "process"))
+}
