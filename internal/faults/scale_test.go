@@ -1,0 +1,116 @@
+//go:build linux
+
+package faults
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/procpool/procpool/internal/leaktest"
+	"github.com/procpool/procpool/pool"
+)
+
+func TestRow109ChurnOfManyWorkersLeavesNothingBehind(t *testing.T) {
+	n := 400 / raceFactor / raceFactor * envInt("FAULTS_ROUNDS", 1) // 10 000 with FAULTS_ROUNDS=25
+	f := start(t, 8, pool.WithMaxTasksPerWorker(1), pool.WithRecycleJitter(0))
+	l := newLedger(t)
+	churn := func(n, from int) {
+		orders := make([]order, n)
+		for i := range orders {
+			orders[i] = order{Index: from + i, Ledger: l}
+		}
+		answers, err := pool.Map(t.Context(), f.Pool, obey, orders)
+		require.NoError(t, err)
+		for i, a := range answers {
+			assert.Equal(t, from+i, a.Index)
+		}
+	}
+	churn(16, 0) // to open what stays open
+	settled := func() bool { return len(f.Workers()) == 8 && f.Stats().Busy == 0 }
+	eventually(t, patience, "eight workers", settled)
+	goroutines, descriptorsBefore, threadsBefore, heapBefore := runtime.NumGoroutine(), len(descriptors(t)), threads(t), heap()
+	churn(n, 16)
+	eventually(t, patience, "no more goroutines than before", func() bool { return settled() && runtime.NumGoroutine() <= goroutines+8 })
+	eventually(t, patience, "no more descriptors than before", func() bool { return len(descriptors(t)) <= descriptorsBefore+8 })
+	assert.LessOrEqual(t, threads(t), threadsBefore+8, "threads")
+	assert.Less(t, heap(), heapBefore+8<<20, "heap")
+	l.check(t, n+16)
+	eventually(t, patience, "eight children", func() bool { return len(children(t)) <= 9 })
+	assert.GreaterOrEqual(t, f.Stats().Recycles, n, "Recycles")
+	assert.EqualValues(t, 0, f.Stats().Restarts, "Restarts")
+}
+
+func TestRow110ManyWorkersAtOnceNeedFewThreadsAndCloseInTime(t *testing.T) {
+	n := 200
+	if raceFactor > 1 || testing.Short() {
+		n = 48
+	}
+	threadsBefore := threads(t)
+	f := start(t, n)
+	assert.Len(t, f.Workers(), n)
+	assert.Less(t, threads(t), threadsBefore+32, "threads: waiting costs none each")
+	f.meet(n)
+	begin := time.Now()
+	require.NoError(t, f.Close())
+	assert.Less(t, time.Since(begin), killing*2)
+	f.spent = true
+	assert.Empty(t, children(t))
+}
+
+// Whatever ends and however: no process that carries this pool's mark is left.
+func TestRow113NoProcessWithThePoolsMarkIsLeft(t *testing.T) {
+	bounded(t, time.Minute)
+	leaktest.Check(t)
+	tag := fmt.Sprintf("%s=mark-%d-%d", tagVar, os.Getpid(), rand.Int())
+	for _, end := range []string{"Shutdown", "Close"} {
+		p, err := pool.New(t.Context(), helperOptions(3, pool.WithEnv(tag))...)
+		require.NoError(t, err)
+		assert.Len(t, marked(tag), 3)
+		for range 3 {
+			_, err := pool.Call(t.Context(), p, obey, order{Do: "signal 9"})
+			fate{signal: 9}.check(t, err)
+		}
+		if end == "Shutdown" {
+			require.NoError(t, p.Shutdown(t.Context()))
+		}
+		require.NoError(t, p.Close())
+		assert.Empty(t, marked(tag))
+		assert.Empty(t, children(t))
+	}
+}
+
+func TestRow114ChildrenOfTheProgramsOwnAreNotReapedOrCounted(t *testing.T) {
+	f := start(t, 2)
+	deaths := 0
+	for i := range 30 {
+		cmd := exec.Command("/bin/sh", "-c", fmt.Sprint("exit ", i))
+		require.NoError(t, cmd.Start())
+		if i%5 == 0 {
+			_, err := call(f, obey, order{Do: "exit 7"})
+			fate{code: 7}.check(t, err)
+			deaths++
+		}
+		f.works()
+		err := cmd.Wait()
+		if i == 0 {
+			assert.NoError(t, err)
+		} else {
+			var exit *exec.ExitError
+			require.ErrorAs(t, err, &exit)
+			assert.Equal(t, i, exit.ExitCode())
+		}
+	}
+	for range deaths {
+		assert.Equal(t, 7, f.exit().State.ExitCode())
+	}
+	assert.Empty(t, f.exits)
+	eventually(t, patience, "all are replaced", func() bool { return f.Stats().Restarts == deaths })
+}
