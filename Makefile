@@ -1,0 +1,67 @@
+# procpool's commands; `make` alone lists them. Nothing is needed but Go and make: tools come with their versions through `go run`.
+# Only `make race`, and so `make check`, wants a C compiler as well, because Go's race detector does.
+
+GO       ?= go
+GOLANGCI ?= $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+FUZZTIME  ?= 5s
+BENCH     ?= .
+BENCHTIME ?= 1s
+COUNT     ?= 1
+
+# What the race detector runs: the core. cmd/procpool and the README's program exercise the same code as whole programs.
+CORE ?= ./wire/... ./worker/... ./pool/... ./internal/...
+
+# Linux runs everything, macOS nearly everything, Windows compiles: all are type-checked, their tests too.
+PLATFORMS ?= linux/amd64 linux/arm64 darwin/arm64 windows/amd64
+
+.DEFAULT_GOAL := help
+.PHONY: help demo build test check tidy fmt-check vet-cross lint race fuzz bench bench-peers fix clean
+
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## Watch a real job: all Go files of your Go distribution, with one that crashes its worker
+	@$(GO) run ./cmd/procpool demo
+
+build: ## Build the command into bin/procpool
+	$(GO) build -o bin/procpool ./cmd/procpool
+
+test: ## Run all tests (a few minutes)
+	$(GO) test -timeout 9m ./...
+
+check: tidy fmt-check vet-cross lint race fuzz ## What CI runs after the tests: all of the next six
+
+tidy: ## Check that go.mod and go.sum are tidy
+	$(GO) mod tidy -diff
+
+fmt-check: ## Check that every file is formatted
+	@files=$$("$$($(GO) env GOROOT)/bin/gofmt" -l .) && if [ -n "$$files" ]; then echo "not formatted, run make fix:"; echo "$$files"; exit 1; fi
+
+vet-cross: ## Vet the code and its tests for every platform of PLATFORMS
+	@failed=; for platform in $(PLATFORMS); do \
+		echo "vet for $$platform"; \
+		CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} $(GO) vet ./... || failed="$$failed $$platform"; \
+	done; if [ -n "$$failed" ]; then echo "vet failed for$$failed"; exit 1; fi
+
+lint: ## Run the linters of .golangci.yml
+	$(GOLANGCI) run ./...
+
+race: ## Run the tests of the core under the race detector
+	CGO_ENABLED=1 $(GO) test -race -short -timeout 15m $(CORE)
+
+fuzz: ## Run each fuzz target for FUZZTIME (5s)
+	@GO="$(GO)" FUZZTIME="$(FUZZTIME)" sh .ci/fuzz
+
+bench: ## Run the Go benchmarks (BENCH=regexp, BENCHTIME=1s, COUNT=1)
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime $(BENCHTIME) -count $(COUNT) -timeout 30m $(CORE)
+
+bench-peers: bench ## The same beside Python's pools, where python3 is installed
+	@if command -v python3 >/dev/null; then python3 testdata/peers/pool_peer.py; else echo "no python3 here: Python's pools were not measured"; fi
+
+fix: ## Format every file, and let the linters mend what they can
+	"$$($(GO) env GOROOT)/bin/gofmt" -w .
+	$(GOLANGCI) run --fix ./...
+
+clean: ## Remove what make build made
+	rm -rf bin

@@ -1,0 +1,2 @@
+// Package readme holds tests only: what README.md shows compiles, runs and names what exists.
+package readme
