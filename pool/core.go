@@ -93,7 +93,7 @@ func newCore(cfg *config) (*core, error) {
 	}
 	c := &core{
 		cfg:     cfg,
-		log:     cfg.logger,
+		log:     journal{cfg.logger, !cfg.set["WithLogger"]},
 		img:     img,
 		drained: make(chan struct{}),
 		stopped: make(chan struct{}),
@@ -102,7 +102,7 @@ func newCore(cfg *config) (*core, error) {
 		speeds:  map[string]*speed{},
 	}
 	if cfg.name != "" {
-		c.log = cfg.logger.Named(cfg.name)
+		c.log = c.log.Named(cfg.name)
 	}
 	c.output = newOutput(cfg.stdout, cfg.stderr)
 	if cfg.onExit != nil {

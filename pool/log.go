@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"os"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -18,6 +19,29 @@ type report struct {
 
 // maxReports is how many reports wait for a WithOnReport that does not keep up.
 const maxReports = 1024
+
+// journal is the pool's logger. Where that is hclog's own, which writes to os.Stderr, a standard error whose reader is gone costs the
+// records and not the program: a failed write to descriptor 2 raises SIGPIPE (os/signal says so), and the death of a worker, which is
+// logged, must not be the parent's.
+type journal struct {
+	hclog.Logger
+	standard bool // it writes to standard error
+}
+
+// Log implements hclog.Logger for all levels.
+func (j journal) Log(level hclog.Level, msg string, args ...any) {
+	if level < j.GetLevel() || j.standard && unheard(os.Stderr) {
+		return
+	}
+	j.Logger.Log(level, msg, args...)
+}
+
+func (j journal) Debug(msg string, args ...any) { j.Log(hclog.Debug, msg, args...) }
+func (j journal) Warn(msg string, args ...any)  { j.Log(hclog.Warn, msg, args...) }
+func (j journal) Error(msg string, args ...any) { j.Log(hclog.Error, msg, args...) }
+
+// Named implements hclog.Logger.
+func (j journal) Named(name string) hclog.Logger { return journal{j.Logger.Named(name), j.standard} }
 
 // logLevel returns the lowest level that a logger wants, as the protocol numbers them.
 func logLevel(l hclog.Logger) int { return int(l.GetLevel()) }

@@ -76,7 +76,7 @@ func WithRecycleJitter(fraction float64) Option {
 	return option("WithRecycleJitter", func(c *config) { c.jitter = fraction })
 }
 
-// WithMaxWorkerAge renews a worker after the task in which it gets older than d. By default workers stay.
+// WithMaxWorkerAge renews a worker that has been ready for d: at once if it is idle, after its task if it is busy. By default workers stay.
 func WithMaxWorkerAge(d time.Duration) Option {
 	return option("WithMaxWorkerAge", func(c *config) { c.maxAge = d })
 }
@@ -121,13 +121,13 @@ func WithStdout(w io.Writer) Option { return option("WithStdout", func(c *config
 func WithStderr(w io.Writer) Option { return option("WithStderr", func(c *config) { c.stderr = w }) }
 
 // WithOnExit sets a function that is told of every worker process that ended, whatever the reason. It is called on one goroutine of the
-// pool, in order; none is dropped.
+// pool, in order; none is dropped. Shutdown and Close do not wait for it.
 func WithOnExit(f func(WorkerExit)) Option {
 	return option("WithOnExit", func(c *config) { c.onExit = f })
 }
 
 // WithOnReport sets a function that gets what tasks give to worker.Report. It is called on one goroutine of the pool, in order. While it does
-// not keep up, the oldest waiting reports are dropped and counted in Stats.ReportsDropped.
+// not keep up, the oldest waiting reports are dropped and counted in Stats.ReportsDropped. Shutdown and Close do not wait for it.
 func WithOnReport(f func(worker.TaskInfo, worker.Raw)) Option {
 	return option("WithOnReport", func(c *config) { c.onReport = f })
 }

@@ -108,9 +108,7 @@ func (p *Pool) Stats() Stats {
 	for j := range c.jobs {
 		j.mu.Lock()
 		s.Queued += j.waiting
-		if !j.finished {
-			s.Submitted += j.fed
-		}
+		s.Submitted += j.fed // told adds it to the stats when it takes the job off the list
 		j.mu.Unlock()
 	}
 	c.mu.Unlock()

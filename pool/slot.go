@@ -310,13 +310,14 @@ func (s *slot) quitLocked(reason ExitReason) {
 // jittered lowers a limit by a random part of the recycling jitter.
 func (c *core) jittered(limit float64) float64 { return limit * (1 - rand.Float64()*c.cfg.jitter) }
 
-// armAgeLocked retires a worker when it gets too old.
+// armAgeLocked retires a worker when it gets too old. Its age counts from when it was ready: else a limit below the time that a start takes
+// would renew without end.
 func (c *core) armAgeLocked(p *proc) {
 	if c.cfg.maxAge <= 0 {
 		return
 	}
 	age := time.Duration(c.jittered(float64(c.cfg.maxAge)))
-	timer := time.AfterFunc(age-time.Since(p.started), func() {
+	timer := time.AfterFunc(age, func() {
 		c.mu.Lock()
 		defer c.unlock()
 		c.retireLocked(p)

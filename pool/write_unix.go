@@ -66,3 +66,18 @@ func (s standardStream) Write(b []byte) (n int, err error) {
 	})
 	return n, errors.Join(err, writeErr)
 }
+
+// unheard reports whether what is written to f would reach nobody: a pipe or socket whose other end is closed.
+func unheard(f *os.File) bool {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return true
+	}
+	gone := false
+	err = conn.Control(func(fd uintptr) {
+		poll := []unix.PollFd{{Fd: int32(fd)}}
+		_, err := unix.Poll(poll, 0)
+		gone = err == nil && poll[0].Revents&unix.POLLERR != 0
+	})
+	return err != nil || gone
+}
