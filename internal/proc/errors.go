@@ -54,6 +54,11 @@ func forkError(path, dir string, err error) error {
 			return &Error{Step: "chdir", Path: dir, Err: derr}
 		}
 	}
+	if errors.Is(err, syscall.EBADF) {
+		// All descriptors that the child gets are open here. The runtime moves some of them up in the child, by dup3, which says
+		// EBADF where the new number is not below RLIMIT_NOFILE.
+		err = fmt.Errorf("%w (the child's descriptors do not fit below the limit)", syscall.EMFILE)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, serr := os.Stat(path); serr == nil {
 			err = fmt.Errorf("%w (the file is there; the interpreter or loader that it names is not)", err)
