@@ -126,9 +126,6 @@ func (c *config) validate() error {
 	return errors.Join(complaints...)
 }
 
-// recycles reports whether workers are renewed from time to time.
-func (c *config) recycles() bool { return c.maxTasks > 0 || c.maxAge > 0 }
-
 func newHook[A, R any](option string, fn worker.Func[A, R], arg A) (*hook, error) {
 	if fn.Name() == "" {
 		return nil, fmt.Errorf("procpool: %s: the function is the zero Func; get one from worker.Register", option)

@@ -41,7 +41,6 @@ type core struct {
 	mu        sync.Mutex
 	queue     runQueue
 	slots     []*slot            // by position; a slot that Resize took away is not in it
-	nextID    int                // of the next new slot
 	idle      []*slot            // slots with a ready worker and nothing in flight; the last is taken first
 	live      map[*proc]struct{} // processes that are not buried
 	jobs      map[*job]struct{}  // jobs that are not finished

@@ -145,6 +145,6 @@ func ExampleProgress() {
 	_, err = pool.Map(ctx, p, parse, []string{"1", "2", "x", "4"}, pool.Progress(func(done, failed, total int) {
 		last = fmt.Sprintf("%d of %d done, %d failed", done, total, failed)
 	}))
-	fmt.Println(last)
-	// Output: 4 of 4 done, 1 failed
+	fmt.Println(last, err != nil)
+	// Output: 4 of 4 done, 1 failed true
 }

@@ -279,8 +279,7 @@ func (j *job) collect(wait bool, into []span) (spans []span, over bool, err erro
 // contextEnded ends the job because its context has, or, where its input failed (Checked), lets what was submitted run to the end.
 func (j *job) contextEnded() {
 	cause := causeOf(j.ctx)
-	var input *inputError
-	if errors.As(context.Cause(j.ctx), &input) {
+	if _, ok := errors.AsType[*inputError](context.Cause(j.ctx)); ok {
 		j.inputErr, j.ended = cause, nil
 		j.stopInput()
 		return

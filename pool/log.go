@@ -2,6 +2,7 @@ package pool
 
 import (
 	"os"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -63,7 +64,7 @@ func (p *proc) record(f wire.Frame) {
 	if body.Name != "" {
 		logger = logger.Named(body.Name)
 	}
-	args := append(body.Args, "slot", p.slot.id, "pid", p.child.PID())
+	args := append(slices.Clone(body.Args), "slot", p.slot.id, "pid", p.child.PID())
 	if info.Func != "" {
 		args = append(args, "func", info.Func, "index", info.Index)
 	}

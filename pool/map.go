@@ -157,7 +157,7 @@ func (m *mapper[A, R]) place(spans []span) {
 				m.ended = true
 				return true
 			}
-			if task, ok := err.(*TaskError); ok { //nolint:errorlint // it is made so, not found somewhere in a chain
+			if task, ok := err.(*TaskError); ok {
 				m.failed = append(m.failed, task)
 			} else {
 				m.results[index] = r

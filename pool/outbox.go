@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"slices"
 	"sync"
 )
 
@@ -44,7 +45,7 @@ func (o *outbox) add(head, body []byte) {
 		o.copyLocked(body)
 		return
 	}
-	o.queue = append(o.queue, body[:len(body):len(body)]) // full: the next frame is not appended to memory that is not ours
+	o.queue = append(o.queue, slices.Clip(body)) // full: the next frame is not appended to memory that is not ours
 }
 
 func (o *outbox) copyLocked(b []byte) {

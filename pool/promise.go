@@ -88,13 +88,6 @@ func (p *promise) wait() <-chan struct{} {
 	return p.done
 }
 
-// released reports whether done is closed.
-func (p *promise) released() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.releasedLocked()
-}
-
 func (p *promise) releasedLocked() bool {
 	if p.done == nil {
 		return false

@@ -94,8 +94,8 @@ func (q *runQueue) top() (priority int, ok bool) {
 }
 
 func (q *runQueue) empty() bool {
-	_, any := q.top()
-	return !any
+	_, waits := q.top()
+	return !waits
 }
 
 // take takes a batch from the source whose turn it is.

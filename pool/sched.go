@@ -143,11 +143,11 @@ func (c *core) stealsLocked(p *proc) bool {
 
 // chooseLocked returns the queue that a slot takes from next: its own or the common one, by priority.
 func (c *core) chooseLocked(s *slot) *runQueue {
-	own, any := s.keyed.top()
-	if !any {
+	own, waits := s.keyed.top()
+	if !waits {
 		return &c.queue
 	}
-	if common, any := c.queue.top(); any && common > own {
+	if common, waits := c.queue.top(); waits && common > own {
 		return &c.queue
 	}
 	return &s.keyed

@@ -338,7 +338,7 @@ func TestWithoutATextPipeStdoutIsStderr(t *testing.T) {
 func byHand(t *testing.T, role string, env []string, prepare ...func(*exec.Cmd)) string {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(env, roleVariable+"="+role)
+	cmd.Env = slices.Concat(env, []string{roleVariable + "=" + role})
 	for _, f := range prepare {
 		f(cmd)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -87,12 +88,7 @@ func Strip(env []string) []string {
 }
 
 func isOwn(name string) bool {
-	for _, own := range ownVariables {
-		if name == own {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(ownVariables, name)
 }
 
 // cut removes every setting of name from env, in place, and returns the one that counted.

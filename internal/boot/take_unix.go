@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -78,12 +79,7 @@ func hasType(fd int, types ...uint32) bool {
 	if unix.Fstat(fd, &st) != nil {
 		return false
 	}
-	for _, t := range types {
-		if uint32(st.Mode)&unix.S_IFMT == t {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(types, uint32(st.Mode)&unix.S_IFMT) //nolint:unconvert // 16 bits on Darwin
 }
 
 // takeWire moves one direction of the wire to a high number and into the runtime's poller.

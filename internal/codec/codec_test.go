@@ -95,7 +95,7 @@ type Outer struct {
 	E   [2]Inner
 	F   ***int
 	G   struct{ H, I uint16 }
-	any int
+	any int //nolint:unused // unexported fields stay behind
 }
 
 func TestEveryKindOfValueComesBackEqual(t *testing.T) {

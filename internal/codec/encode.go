@@ -299,7 +299,7 @@ func isEmpty(v reflect.Value) bool {
 		}
 		v = v.Elem()
 	}
-	if z, ok := v.Interface().(interface{ IsZero() bool }); ok {
+	if z, ok := reflect.TypeAssert[interface{ IsZero() bool }](v); ok {
 		return nilable(v.Kind()) && v.IsNil() || z.IsZero()
 	}
 	switch v.Kind() {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"runtime/debug"
+	"slices"
 	"strings"
 )
 
@@ -117,11 +118,11 @@ func within(err error, t reflect.Type, step string) error {
 
 func (l *location) path() string {
 	var b strings.Builder
-	for i := len(l.steps) - 1; i >= 0; i-- {
+	for i, v := range slices.Backward(l.steps) {
 		if l.more > 0 && i == innerSteps-1 {
 			fmt.Fprintf(&b, "…(%d more)…", l.more)
 		}
-		b.WriteString(l.steps[i])
+		b.WriteString(v)
 	}
 	return b.String()
 }

@@ -36,8 +36,7 @@ func (c *compiler) fields(t reflect.Type, outer []reflect.Type) *fields {
 	fs := &fields{byName: make(map[string]*field, t.NumField())}
 	outer = append(slices.Clip(outer), t)
 	omitAll := false
-	for i := range t.NumField() {
-		sf := t.Field(i)
+	for sf := range t.Fields() {
 		tag := parseTag(sf.Tag.Get("msgpack"))
 		if tag.name == "-" {
 			continue

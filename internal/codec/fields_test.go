@@ -26,7 +26,7 @@ type (
 		M float64   `msgpack:"'m',omitempty"`
 	}
 	allOmit struct {
-		_msgpack struct{} `msgpack:",omitempty"`
+		_msgpack struct{} `msgpack:",omitempty"` //nolint:unused // read by its tag
 		A        int
 		B        string
 		C        struct {
@@ -35,7 +35,7 @@ type (
 		}
 	}
 	asArray struct {
-		_msgpack struct{} `msgpack:",as_array"`
+		_msgpack struct{} `msgpack:",as_array"` //nolint:unused // read by its tag
 		A        int
 		B        string
 		C        []int
@@ -147,7 +147,7 @@ func TestANilEmbeddedPointerStaysNil(t *testing.T) {
 	roundTrip(t, v)
 	roundTrip(t, embeddedPointer{Inner: &Inner{}})
 	type array struct {
-		_msgpack struct{} `msgpack:",as_array"`
+		_msgpack struct{} `msgpack:",as_array"` //nolint:unused // read by its tag
 		*Inner
 		S int
 	}

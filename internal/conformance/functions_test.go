@@ -30,8 +30,6 @@ var pid = worker.Register("pid", func(context.Context, struct{}) (int, error) { 
 
 var parseInt = worker.Register("parseInt", func(_ context.Context, s string) (int, error) { return strconv.Atoi(s) })
 
-var fail = worker.Register("fail", func(_ context.Context, text string) (int, error) { return 0, errors.New(text) })
-
 var hardexit = worker.Register("hardexit", func(_ context.Context, code int) (int, error) {
 	os.Exit(code)
 	return 0, nil

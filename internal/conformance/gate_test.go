@@ -85,15 +85,6 @@ func (g *gate) wait(t testing.TB, n int) []*visitor {
 	return s
 }
 
-// deserted fails if a task comes within d.
-func (g *gate) deserted(t testing.TB, d time.Duration) {
-	t.Helper()
-	if v, err := g.accept(d); err == nil {
-		defer v.release()
-		t.Fatalf("task %q of process %d came to the gate", v.tag, v.pid)
-	}
-}
-
 func (g *gate) accept(d time.Duration) (*visitor, error) {
 	if err := g.l.SetDeadline(time.Now().Add(d)); err != nil {
 		return nil, err
@@ -117,17 +108,6 @@ func (g *gate) open() { _ = g.l.Close() }
 
 func (v *visitor) release() { _ = v.conn.Close() }
 
-// left waits until the task is no longer at the gate though nothing released
-// it: its context ended or its process did.
-func (v *visitor) left(t testing.TB) {
-	t.Helper()
-	_ = v.conn.SetReadDeadline(time.Now().Add(limit / 2))
-	_, err := v.conn.Read(make([]byte, 1))
-	if ne, ok := err.(net.Error); ok && ne.Timeout() {
-		t.Fatalf("task %q of process %d is still running", v.tag, v.pid)
-	}
-}
-
 // wait is the task's side.
 func (v visit) wait(ctx context.Context) error {
 	conn, err := net.Dial("unix", v.Gate)
@@ -147,9 +127,4 @@ func (v visit) wait(ctx context.Context) error {
 // visiting is a task that stops at a gate; its result is its process.
 var visiting = worker.Register("visiting", func(ctx context.Context, v visit) (int, error) {
 	return os.Getpid(), v.wait(ctx)
-})
-
-// stubborn is visiting, by a task that does not heed its context.
-var stubborn = worker.Register("stubborn", func(_ context.Context, v visit) (int, error) {
-	return os.Getpid(), v.wait(context.Background())
 })

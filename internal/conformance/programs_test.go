@@ -64,8 +64,7 @@ func run(t *testing.T, cmd *exec.Cmd) outcome {
 	cmd.WaitDelay = prompt
 	began := time.Now()
 	err := cmd.Run()
-	var exit *exec.ExitError
-	if !errors.As(err, &exit) {
+	if _, ok := errors.AsType[*exec.ExitError](err); !ok {
 		require.NoError(t, err)
 	}
 	return outcome{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode(), time.Since(began)}
@@ -91,7 +90,7 @@ func prints(t *testing.T, want string, got outcome) {
 func orphansEnd(t *testing.T, got outcome) {
 	t.Helper()
 	var procs []int
-	for _, line := range strings.Fields(got.stdout) {
+	for line := range strings.FieldsSeq(got.stdout) {
 		pid, err := strconv.Atoi(line)
 		require.NoError(t, err)
 		procs = append(procs, pid)

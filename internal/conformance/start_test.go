@@ -88,7 +88,7 @@ var openFile = worker.Register2("openFile", func(_ context.Context, dev, ino uin
 	found := []int{}
 	for fd := range 1024 {
 		var st unix.Stat_t
-		if unix.Fstat(fd, &st) == nil && uint64(st.Dev) == dev && st.Ino == ino {
+		if unix.Fstat(fd, &st) == nil && uint64(st.Dev) == dev && st.Ino == ino { //nolint:unconvert // 32 bits on Darwin
 			found = append(found, fd)
 		}
 	}
@@ -111,7 +111,7 @@ func TestC042AWorkerInheritsNoDescriptorOfTheProgram(t *testing.T) {
 		require.NoError(t, unix.Fstat(high, &st))
 
 		p := m.pool(t, 1)
-		found, err := pool.Call(t.Context(), p, openFile, worker.Pack2(uint64(st.Dev), st.Ino))
+		found, err := pool.Call(t.Context(), p, openFile, worker.Pack2(uint64(st.Dev), st.Ino)) //nolint:unconvert // as above
 		require.NoError(t, err)
 		require.Empty(t, found)
 	})
@@ -146,7 +146,7 @@ func TestC043SignalsDuringATransferDoNotDisturbIt(t *testing.T) {
 			}
 			got, err := pool.Call(t.Context(), p, echoBytes, arg)
 			require.NoError(t, err)
-			require.True(t, string(arg) == string(got), "%d bytes came back changed", len(arg))
+			require.Equal(t, string(arg), string(got), "%d bytes came back changed", len(arg))
 		}
 	})
 }

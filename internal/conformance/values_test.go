@@ -145,8 +145,7 @@ func (k *textKey) UnmarshalText(b []byte) (err error) {
 	return err
 }
 
-func ptr[T any](v T) *T { return &v }
-
+//go:fix inline
 var minusZero = math.Copysign(0, -1)
 
 var _ = []bool{
@@ -181,9 +180,9 @@ var _ = []bool{
 	same[[0]int]("empty array", [0]int{}),
 	same[[4]byte]("byte array", [4]byte{}, [4]byte{0, 1, 254, 255}),
 	same[[2]key]("array of structs", [2]key{{1, 2}, {3, 4}}),
-	same[*int]("pointer", nil, ptr(0), ptr(7)),
-	same[**int]("pointer to a pointer", nil, ptr(ptr(7))),
-	same("pointers", pointers{}, pointers{ptr(0), ptr(""), ptr(ptr(1)), []*int{nil, ptr(2)}, map[string]*int{"nil": nil, "3": ptr(3)}}),
+	same[*int]("pointer", nil, new(0), new(7)),
+	same[**int]("pointer to a pointer", nil, new(new(7))),
+	same("pointers", pointers{}, pointers{new(0), new(""), new(new(1)), []*int{nil, new(2)}, map[string]*int{"nil": nil, "3": new(3)}}),
 	same[*linked]("linked", nil, &linked{}, &linked{1, &linked{2, &linked{3, nil}}}),
 	same("nested", nested4{}, nested4{
 		M: map[string]map[int][]map[string]any{"a": {1: {nil, {}, {"x": nil, "y": int64(1)}}}, "b": nil, "c": {}},
@@ -216,7 +215,7 @@ var _ = []bool{
 		[2]any{named(7), int64(7)}, [2]any{time.Second, int64(time.Second)}),
 	becomes("other scalars under any",
 		[2]any{nil, nil}, [2]any{true, true}, [2]any{"", ""}, [2]any{"s", "s"}, [2]any{[]byte{}, []byte{}}, [2]any{[]byte{1}, []byte{1}},
-		[2]any{1.5, 1.5}, [2]any{float32(1.5), 1.5}, [2]any{math.Inf(-1), math.Inf(-1)}, [2]any{(*int)(nil), nil}, [2]any{ptr(7), int64(7)}),
+		[2]any{1.5, 1.5}, [2]any{float32(1.5), 1.5}, [2]any{math.Inf(-1), math.Inf(-1)}, [2]any{(*int)(nil), nil}, [2]any{new(7), int64(7)}),
 	becomes("collections under any",
 		[2]any{[]any{}, []any{}}, [2]any{[]any(nil), nil}, [2]any{[]int{1, 2}, []any{int64(1), int64(2)}},
 		[2]any{[2]string{"a", "b"}, []any{"a", "b"}},

@@ -23,7 +23,7 @@ func (g goroutine) expected() bool { return containsAny(g.stack, forEver) }
 
 // goroutines lists all goroutines of the program.
 func goroutines() (all []goroutine) {
-	for _, stack := range strings.Split(strings.TrimSpace(dump()), "\n\n") {
+	for stack := range strings.SplitSeq(strings.TrimSpace(dump()), "\n\n") {
 		if id, ok := goroutineID(stack); ok {
 			all = append(all, goroutine{id: id, stack: stack})
 		}

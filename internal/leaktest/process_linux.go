@@ -125,7 +125,7 @@ func processes() (pids []int) {
 }
 
 func numbers(text string) (ns []int) {
-	for _, field := range strings.Fields(text) {
+	for field := range strings.FieldsSeq(text) {
 		if n, err := strconv.Atoi(field); err == nil {
 			ns = append(ns, n)
 		}

@@ -71,8 +71,7 @@ func forkError(path, dir string, err error) error {
 func checkDir(dir string) error {
 	info, err := os.Stat(dir)
 	if err != nil {
-		var errno syscall.Errno
-		if errors.As(err, &errno) {
+		if errno, ok := errors.AsType[syscall.Errno](err); ok {
 			return errno
 		}
 		return err

@@ -125,7 +125,7 @@ func line(t testing.TB, f *os.File) string {
 
 func numbers(t testing.TB, text string) (ns []int) {
 	t.Helper()
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		n, err := strconv.Atoi(word)
 		if err != nil {
 			t.Fatalf("not a list of numbers: %q", text)

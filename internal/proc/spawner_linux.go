@@ -132,6 +132,6 @@ func withAffinity(cpus []int, f func() error) error {
 		return stepError("affinity", err)
 	}
 	// Fails only if all processors of before are gone by now; then the kernel has already chosen for every thread.
-	defer unix.SchedSetaffinity(0, &before)
+	defer func() { _ = unix.SchedSetaffinity(0, &before) }()
 	return f()
 }

@@ -37,7 +37,7 @@ func build(err error) *Error {
 	b.room.node()
 	top := &branch{err: err, node: &Error{}, depth: 1}
 	b.queue = append(b.queue, top)
-	for i := 0; i < len(b.queue); i++ {
+	for i := 0; i < len(b.queue); i++ { //nolint:intrange // fill makes the queue longer
 		b.fill(b.queue[i])
 	}
 	b.search()

@@ -71,8 +71,7 @@ func restoreFields(v reflect.Value, causes []*Error) {
 	if v.Kind() != reflect.Struct {
 		return
 	}
-	for i := range v.NumField() {
-		f := v.Field(i)
+	for _, f := range v.Fields() {
 		if f.Type() != errorType || !f.CanSet() || f.IsNil() {
 			continue
 		}

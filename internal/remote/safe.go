@@ -104,7 +104,7 @@ func safeAs(err interface{ As(any) bool }, typ reflect.Type) (found error) {
 	if !err.As(target.Interface()) {
 		return nil
 	}
-	found, _ = target.Elem().Interface().(error)
+	found, _ = reflect.TypeAssert[error](target.Elem())
 	return found
 }
 

@@ -70,7 +70,7 @@ func (t *Task) Value(key any) any {
 // String keeps fmt from walking into the worker's innards when a context is printed.
 func (t *Task) String() string { return "procpool task " + t.batch.head.Func }
 
-var finished error = context.Canceled
+var finished = context.Canceled
 
 // end ends the context. The first cause stands.
 func (t *Task) end(cause error) {

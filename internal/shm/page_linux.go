@@ -43,7 +43,7 @@ func create(file *os.File) (*Page, error) {
 
 // Open maps the page that a worker inherited. It keeps the descriptor no longer than that.
 func Open(file *os.File) (*Page, error) {
-	defer file.Close() //nolint:errcheck // the mapping outlives the descriptor
+	defer file.Close()
 	got, err := unix.FcntlInt(file.Fd(), unix.F_GET_SEALS, 0)
 	if err != nil {
 		return nil, fmt.Errorf("status page: seals: %w", err)

@@ -6,7 +6,6 @@ import (
 	"context"
 	"os"
 	"os/exec"
-	"strings"
 	"syscall"
 	"testing"
 
@@ -73,7 +72,7 @@ func (v *verdict) Helper()          {}
 func (v *verdict) Cleanup(f func()) { v.cleanups = append(v.cleanups, f) }
 func (v *verdict) Errorf(format string, args ...any) {
 	v.errors = append(v.errors, format)
-	v.TB.Logf(format, args...)
+	v.Logf(format, args...)
 }
 
 func TestAProcessThatIsLeftFailsTheTest(t *testing.T) {
@@ -85,7 +84,7 @@ func TestAProcessThatIsLeftFailsTheTest(t *testing.T) {
 		f()
 	}
 	require.Len(t, v.errors, 1)
-	require.True(t, strings.Contains(v.errors[0], "are left after Close"))
+	require.Contains(t, v.errors[0], "are left after Close")
 	process, err := os.FindProcess(pid)
 	require.NoError(t, err)
 	require.NoError(t, process.Kill())

@@ -1,0 +1,84 @@
+// Package pool runs registered functions in a pool of worker processes: Python's multiprocessing.Pool for Go. The
+// parent starts its own binary again as N workers, sends msgpack-encoded tasks over their standard input, reads results
+// from their standard output, and hands them back in order or as they finish.
+//
+// A worker that crashes, exits, or is killed costs the task that was running in it, with an error that says how it
+// ended. Its neighbours in the same batch are unharmed, the worker is replaced, and the pool goes on.
+//
+//	|============================== parent process =============================|== worker process 1..n ==|
+//
+//	  caller            Pool               slot #2                             readLoop      execLoop
+//	+---------+      +---------+      +--------------------+              +-----------+   +----------+
+//	| arg A   | enc  | queue   | take | outbox             |  Tasks frame | tasks     |   | invoke   |
+//	| Call/Go |=====>| 9: batch|=====>| in flight          |==== stdin ==>| 8: bytes  |==>| dec A    |
+//	| Map     |      | 8: batch|      |  7: batch          |              +-----------+   | fn(ctx,A)|
+//	| Stream  |      +---------+      |                    |                              | enc R    |
+//	| value R | dec                   | recv               | Results frame                |          |
+//	|         |<======================|  7: bytes | error  |<=== stdout ==================|          |
+//	+---------+                       | status page  <- - -|- - shared memory - - claim, running: 7   |
+//	                                  | watch: exit state  |<--- exit --------------------|          |
+//	                                  | stdout, stderr     |<--- two pipes ---------------| user text|
+//	                                  +--------------------+                              +----------+
+//
+// # Using it
+//
+// Register functions with package worker, call worker.Main first thing in main and in TestMain, and make a Pool with
+// New. Then:
+//
+//   - Call runs one task and waits; Go returns a Future.
+//   - Map runs a slice and returns a slice; GoMap returns a Future of it.
+//   - Stream, StreamUnordered and Results run a sequence, lazily and within a window.
+//   - Broadcast runs a task once on every worker.
+//
+// Shutdown ends the pool when everything is done, Close ends it now.
+//
+// A *TaskError speaks of one task: the function failed, panicked, or its process died; the pool lives. Every other
+// error (the context's, ErrClosed, ErrBroken, ErrQueueFull) speaks of the call and comes bare.
+//
+// # How it works
+//
+// Below the typed files (typed.go, future.go, map.go, stream.go) a task is a name and bytes. Arguments are encoded in
+// the goroutine of the caller (a Stream's in that of its feeder), results decoded in the goroutine that waits; order is
+// restored there and nowhere else.
+//
+// Calls wait in a lane, the items of a Map or Stream in a job. Lanes and jobs are sources: they take turns in a queue,
+// by priority, a batch each. How many tasks make a batch follows from the measured execution time of the function. An
+// idle worker takes from the queue; a busy one gets a little ahead. What a busy worker has not begun when another has
+// been idle for a millisecond is taken back by a compare-and-swap in the status page (internal/shm), and spread again.
+//
+// A batch is in flight in one proc, one incarnation of a slot. The worker answers in order, so the proc's list of batches
+// and the number of answers say which task every result belongs to. When a process has ended and its wire is read to the
+// end, bury accounts for each task it had: answered, found in the ring of the status page, running and so lost, or not
+// started and so put back at the head of its source.
+//
+// # Goroutines
+//
+// Of a pool:
+//
+//	supervise   one a slot; New or Resize starts it; ends with the slot; Close and Shutdown wait. Starts processes, counts
+//	            failed starts, waits out the backoff.
+//	drain       started by the first Shutdown or Close; ends when every process has; they wait for it.
+//	sink.run    while there is output to write; ends when there is not; Close and Shutdown wait, a second if it is stuck.
+//	dispatcher  while there are events for WithOnExit or WithOnReport; nobody waits, since the callback may be the caller.
+//
+// Of a proc:
+//
+//	recv        the reader; started when the worker has said hello; ends with the wire, buries the proc; drain waits.
+//	outbox.run  writes what the pipe does not take at once; ends with the outbox.
+//	watch       ends with the process; bounds the reading after it.
+//	pump        two, for the text of the worker; end with its pipes; bury waits.
+//	farewell    of a proc that leaves in good order; ends with the process.
+//
+// Of a call:
+//
+//	feed        reads the input of one ranging over a Stream; ends with the input, or when it next asks for more after
+//	            the consumer has left.
+//	GoMap's     runs the Map.
+//	runHooks    calls the OnDone functions of one Future, if it has any.
+//
+// # Locks
+//
+// core.mu guards the queues, the slots and what procs have in flight; it is held for moments and never while something
+// waits. Under it, a job's mu, an outbox's mu or a promise's mu may be taken, never the other way round. Frames are
+// queued under core.mu, which gives their order, and written after it is released.
+package pool
