@@ -7,7 +7,8 @@
 // The parent starts the worker with the wire on descriptors 0 (parent to
 // worker) and 1 (worker to parent), both pipes. Descriptor 2 is a pipe whose
 // bytes the parent takes for text, line by line. A worker moves the wire away
-// from 0 and 1 before it runs anything that might print or read.
+// from 0 and 1 before it runs anything that might print or read: it duplicates
+// them, opens /dev/null on 0 and makes 1 a copy of 2.
 //
 // The environment holds PROCPOOL_COOKIE (32 characters), PROCPOOL_SLOT,
 // PROCPOOL_DEPTH and PROCPOOL_WORKER. A worker removes them all before it runs

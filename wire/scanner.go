@@ -42,7 +42,7 @@ func (s *scanner) index() int {
 	return int(n)
 }
 
-// array reads the header of an array that has at most 65535 elements.
+// array reads the header of an array.
 func (s *scanner) array() int {
 	switch {
 	case len(s.rest) >= 1 && s.rest[0]&0xf0 == 0x90:
@@ -53,28 +53,38 @@ func (s *scanner) array() int {
 		n := int(binary.BigEndian.Uint16(s.rest[1:]))
 		s.rest = s.rest[3:]
 		return n
+	case len(s.rest) >= 5 && s.rest[0] == 0xdd:
+		n := binary.BigEndian.Uint32(s.rest[1:])
+		s.rest = s.rest[5:]
+		if int64(n) > int64(len(s.rest)) { // an element has a byte at least
+			break
+		}
+		return int(n)
 	}
 	s.fail()
 	return 0
 }
 
-// str reads a string of at most 65535 bytes.
+// str reads a string.
 func (s *scanner) str() string {
-	n, size := 0, 0
+	n, size := uint32(0), 0
 	switch {
 	case len(s.rest) >= 1 && s.rest[0]&0xe0 == 0xa0:
-		n, size = int(s.rest[0]&0x1f), 1
+		n, size = uint32(s.rest[0]&0x1f), 1
 	case len(s.rest) >= 2 && s.rest[0] == 0xd9:
-		n, size = int(s.rest[1]), 2
+		n, size = uint32(s.rest[1]), 2
 	case len(s.rest) >= 3 && s.rest[0] == 0xda:
-		n, size = int(binary.BigEndian.Uint16(s.rest[1:])), 3
+		n, size = uint32(binary.BigEndian.Uint16(s.rest[1:])), 3
+	case len(s.rest) >= 5 && s.rest[0] == 0xdb:
+		n, size = binary.BigEndian.Uint32(s.rest[1:]), 5
 	}
-	if size == 0 || n > len(s.rest)-size {
+	if size == 0 || int64(n) > int64(len(s.rest)-size) {
 		s.fail()
 		return ""
 	}
-	text := string(s.rest[size : size+n])
-	s.rest = s.rest[size+n:]
+	end := size + int(n)
+	text := string(s.rest[size:end])
+	s.rest = s.rest[end:]
 	return text
 }
 
