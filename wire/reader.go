@@ -10,7 +10,7 @@ import (
 
 const (
 	readBuffer = 64 << 10 // a default pipe's capacity: one read empties it
-	growStep   = 1 << 20  // what is allocated on a header's word alone
+	growStep   = 4 << 20  // what is allocated on a header's word alone
 )
 
 // Frame is a header and its payload.

@@ -18,7 +18,7 @@ const (
 	headroom = wire.HeaderSize + 32 + 32
 
 	// keepScratch is the largest result buffer that is kept for the next task.
-	keepScratch = 1 << 20
+	keepScratch = 4 << 20
 
 	// watchEach is the mean execution time from which on each task's time is taken. Below it one
 	// reading of the clock (about 30 ns) has to do for watchEvery tasks.
