@@ -1,0 +1,37 @@
+package registry_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/procpool/procpool/internal/registry"
+	"github.com/procpool/procpool/wire"
+)
+
+func nothing(_ context.Context, _, dst []byte) ([]byte, wire.Outcome, error) {
+	return dst, wire.Value, nil
+}
+
+func TestAFunctionIsFoundUnderItsNameAlone(t *testing.T) {
+	registry.Register("b", nothing)
+	registry.Register("a", nothing)
+	_, ok := registry.Lookup("a")
+	require.True(t, ok)
+	_, ok = registry.Lookup("A")
+	require.False(t, ok)
+	require.True(t, slices.IsSorted(registry.Names()))
+	require.Subset(t, registry.Names(), []string{"a", "b"})
+}
+
+func TestMistakesOfTheProgramPanicWithTheName(t *testing.T) {
+	registry.Register("taken", nothing)
+	require.PanicsWithValue(t, `procpool/worker: Register("taken"): the name is taken`, func() { registry.Register("taken", nothing) })
+	for _, name := range []string{"", strings.Repeat("x", registry.MaxName+1)} {
+		require.Panics(t, func() { registry.Register(name, nothing) })
+	}
+	registry.Register(strings.Repeat("x", registry.MaxName), nothing)
+}
