@@ -107,7 +107,8 @@ func (s *Server) run(b *batch) {
 		arg, rest, ok := wire.CutItem(b.items)
 		if !ok {
 			s.broken <- fmt.Errorf("task %d of batch %d is damaged", offset, b.id)
-			select {} // Run ends the process, or this goroutine's pipe
+			s.gone.Store(true) // nothing that comes after it can be trusted
+			return
 		}
 		b.items, b.offset = rest, offset
 		s.announce(b)

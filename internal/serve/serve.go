@@ -101,6 +101,9 @@ func (s *Server) Run() error {
 	}()
 	select {
 	case <-s.idle:
+		if s.gone.Load() { // execLoop ended because the conversation had
+			return <-s.broken
+		}
 		return nil
 	case err := <-s.broken:
 		return err
