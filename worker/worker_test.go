@@ -53,7 +53,7 @@ func TestMistakesOfRegistrationPanicWithTheName(t *testing.T) {
 		`"" cannot name a function`:           func() { worker.Register("", same) },
 		"1 to 255 bytes":                      func() { worker.Named[int, int](strings.Repeat("x", 256)) },
 		"RegisterError(test.nil)":             func() { worker.RegisterError("test.nil", nil) },
-		"test.known": func() { worker.RegisterError("test.known", errors.New("another")) },
+		"test.known":                          func() { worker.RegisterError("test.known", errors.New("another")) },
 	} {
 		func() {
 			defer func() { require.Contains(t, fmt.Sprint(recover()), want) }()
