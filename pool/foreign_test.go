@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"os/exec"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -143,7 +142,7 @@ func TestShutdownEndsWorkersInPythonInGoodOrder(t *testing.T) {
 			t.Fatal("a worker's end was not reported")
 		}
 	}
-	require.True(t, strings.Contains(out.String(), "printed, not sent\n"), out.String())
+	require.Contains(t, out.String(), "printed, not sent\n")
 }
 
 // syncBuffer is a buffer that the pool writes and the test reads.

@@ -1,0 +1,157 @@
+package pool
+
+import (
+	"bytes"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// narrow is a pipe that takes little at once, and has to be emptied.
+type narrow struct {
+	mu     sync.Mutex
+	room   int
+	got    []byte
+	more   *sync.Cond
+	closed bool
+}
+
+func newNarrow() *narrow {
+	n := &narrow{}
+	n.more = sync.NewCond(&n.mu)
+	return n
+}
+
+var errNarrow = errors.New("the pipe is closed")
+
+func (n *narrow) TryWrite(b []byte) (int, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.takeLocked(b)
+}
+
+func (n *narrow) takeLocked(b []byte) (int, error) {
+	if n.closed {
+		return 0, errNarrow
+	}
+	take := min(len(b), n.room)
+	n.got = append(n.got, b[:take]...)
+	n.room -= take
+	return take, nil
+}
+
+func (n *narrow) Write(b []byte) (int, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	done := 0
+	for done < len(b) {
+		took, err := n.takeLocked(b[done:])
+		if err != nil {
+			return done, err
+		}
+		done += took
+		if took == 0 {
+			n.more.Wait()
+		}
+	}
+	return done, nil
+}
+
+func (n *narrow) Close() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.closed = true
+	n.more.Broadcast()
+	return nil
+}
+
+// empty makes room and returns how much has come.
+func (n *narrow) empty(room int) int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.room = room
+	n.more.Broadcast()
+	return len(n.got)
+}
+
+func TestFramesLeaveInTheirOrderWhoeverWritesThem(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	for range 20 {
+		pipe := newNarrow()
+		o := newOutbox(pipe)
+		var running sync.WaitGroup
+		running.Go(o.run)
+		var want []byte
+		var order sync.Mutex // stands for core.mu
+		var senders sync.WaitGroup
+		for sender := range 4 {
+			sizes := make([]int, 20)
+			for i := range sizes {
+				sizes[i] = random.IntN(2 * copyBelow)
+			}
+			senders.Go(func() {
+				for _, size := range sizes {
+					head, body := []byte{byte(sender), byte(size)}, bytes.Repeat([]byte{byte(sender)}, size)
+					order.Lock()
+					want = append(append(want, head...), body...)
+					o.add(head, body)
+					order.Unlock()
+					o.flush()
+				}
+			})
+		}
+		done := make(chan struct{})
+		go func() { senders.Wait(); close(done) }()
+		require.Eventually(t, func() bool {
+			come := pipe.empty(100_000)
+			select {
+			case <-done:
+				return come == len(want)
+			default:
+				return false
+			}
+		}, 20*time.Second, time.Microsecond)
+		require.True(t, bytes.Equal(want, pipe.got))
+		_ = pipe.Close()
+		o.end()
+		running.Wait()
+	}
+}
+
+func TestAnOutboxThatEndsWhileItWaitsForThePipeEndsItsGoroutine(t *testing.T) {
+	for range 200 {
+		pipe := newNarrow()
+		o := newOutbox(pipe)
+		var running sync.WaitGroup
+		running.Go(o.run)
+		o.add([]byte("frame"), nil)
+		running.Go(o.flush)
+		_ = pipe.Close()
+		o.end()
+		running.Wait()
+		o.add([]byte("late"), nil) // dropped
+		o.flush()
+		require.Empty(t, pipe.got)
+	}
+}
+
+// The memory of a long body is the caller's: nothing may be appended to it, and it may not be used again.
+func TestALongBodyIsWrittenFromWhereItIsAndLeftAlone(t *testing.T) {
+	pipe := newNarrow()
+	pipe.room = 1 << 20
+	o := newOutbox(pipe)
+	backing := bytes.Repeat([]byte{'x'}, 2*copyBelow+100)
+	body := backing[:2*copyBelow]
+	o.add([]byte("a"), body)
+	o.add([]byte("b"), []byte("short"))
+	o.flush()
+	require.Len(t, pipe.got, 1+len(body)+6)
+	require.Equal(t, byte('x'), backing[len(body)])
+	o.add([]byte("c"), nil)
+	o.flush()
+	require.Equal(t, byte('x'), backing[0])
+}
