@@ -18,6 +18,9 @@ type batch struct {
 	due  time.Time // the caller's deadline; zero for none
 	made time.Time // when the first task was submitted, where that is asked for
 
+	// rest is the items of the tasks that are not answered, in the goroutine that answers for the proc: deliver and lose move it on.
+	rest []byte
+
 	// origin and sent are written once when a worker gets the batch.
 	origin origin
 	sent   time.Time
@@ -38,6 +41,13 @@ func (b *batch) openCalls() []*call {
 		return nil
 	}
 	return b.calls[min(b.got, len(b.calls)):]
+}
+
+// pass moves on by n answered tasks and returns how many bytes their items have.
+func (b *batch) pass(n int) int {
+	size := max(0, wire.SkipItems(b.rest, n))
+	b.rest = b.rest[size:]
+	return size
 }
 
 // tail returns the items from offset from on.

@@ -25,6 +25,7 @@ func (c *core) bury(p *proc) {
 	p.verdictLocked()
 	after := p.accountLocked()
 	p.buriedLocked()
+	after = append(after, c.resettleLocked(p.slot)...)
 	c.pumpLocked()
 	c.unlock()
 	for _, f := range after {
@@ -140,12 +141,12 @@ func (p *proc) logExitLocked(e WorkerExit) {
 	}
 	switch e.Reason {
 	case ReasonRetired, ReasonIdle, ReasonStopped:
-		p.core.log.Debug("worker ended", args...)
+		p.core.noteLocked(p.core.log.Debug, "worker ended", args...)
 	default:
 		if line := headline(e.Stderr); line != "" {
 			args = append(args, "stderr", line)
 		}
-		p.core.log.Warn("worker died", args...)
+		p.core.noteLocked(p.core.log.Warn, "worker died", args...)
 	}
 }
 

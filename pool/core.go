@@ -51,6 +51,7 @@ type core struct {
 	hoarded   bool               // some worker has tasks that it had not begun when it got them
 	balancing bool               // the balance timer runs
 	broken    error              // why no slot is healthy; nil while one is
+	notes     []func()           // records to be logged once mu is free
 	dirty     []*proc            // have frames to write once mu is free
 	stats     Stats
 }
@@ -142,16 +143,26 @@ func (c *core) await(ctx context.Context, slots []*slot) error {
 	return nil
 }
 
-// unlock releases mu and then writes what was queued for the pipes meanwhile: a system call under mu would make every
+// noteLocked logs something when mu is released, by unlock: where the logger writes to may be slow, or ask the pool something.
+func (c *core) noteLocked(log func(msg string, args ...any), msg string, args ...any) {
+	c.notes = append(c.notes, func() { log(msg, args...) })
+}
+
+// unlock releases mu and then writes what was queued for the pipes and the log meanwhile: a system call under mu would make every
 // other goroutine wait for it.
 func (c *core) unlock() {
 	var few [4]*proc
 	dirty := append(few[:0], c.dirty...)
 	clear(c.dirty)
 	c.dirty = c.dirty[:0]
+	notes := c.notes
+	c.notes = nil
 	c.mu.Unlock()
 	for _, p := range dirty {
 		p.out.flush()
+	}
+	for _, note := range notes {
+		note()
 	}
 }
 
@@ -247,7 +258,7 @@ func (c *core) beginShutdown(cfg shutdownConfig) {
 		case cfg.dropQueued:
 			after = append(after, func() { c.dropQueued(j, ErrClosed) })
 		case j.lazy:
-			after = append(after, j.stopInput)
+			after = append(after, j.endInput)
 		}
 	}
 	if cfg.dropQueued {

@@ -103,7 +103,7 @@ func (c *core) newJob(ctx context.Context, pool *Pool, fn string, cfg *callConfi
 func (j *job) feed(index int, item []byte) {
 	j.bytes.Add(int64(len(item)))
 	j.mu.Lock()
-	if j.dead || j.failure != nil {
+	if j.dead || j.failure != nil || j.complete {
 		j.mu.Unlock()
 		return
 	}
@@ -188,6 +188,13 @@ func (j *job) closeInput() {
 	finished := j.finishLocked()
 	j.mu.Unlock()
 	j.told(finished)
+}
+
+// endInput ends the input for a pool that shuts down: what is submitted runs to the end. The feeder may be waiting for its input, which nobody
+// can end, so nobody waits for the feeder.
+func (j *job) endInput() {
+	j.stopInput()
+	j.closeInput()
 }
 
 // stopInput asks the feeder to stop.
@@ -414,15 +421,17 @@ func (j *job) deliver(b *batch, from, n int, items []byte, owned bool) {
 	if !owned {
 		items = append(make([]byte, 0, len(items)), items...)
 	}
-	j.bytes.Add(int64(len(items)) - int64(len(b.body)*n/b.n))
+	args := b.pass(n)
+	j.bytes.Add(int64(len(items) - args))
 	j.add(span{
 		first: b.head.First + from, n: n, items: items,
-		worker: b.origin, argBytes: len(b.body) / b.n, batch: b,
+		worker: b.origin, argBytes: itemBytes(args / n), batch: b,
 	})
 }
 
 func (j *job) lose(b *batch, offset int, err error) {
 	index := b.head.First + offset
+	j.bytes.Add(-int64(b.pass(1)))
 	j.add(span{first: index, n: 1, err: b.taskError(index, err), worker: b.origin, batch: b})
 }
 

@@ -62,8 +62,12 @@ func (p *proc) awaitQuiet() bool {
 		quiet = make(chan struct{})
 		p.quiet = quiet
 	}
+	after := c.resettleLocked(p.slot)
 	c.pumpLocked()
 	c.unlock()
+	for _, f := range after {
+		f()
+	}
 	if quiet == nil {
 		return true
 	}

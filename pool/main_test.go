@@ -1,6 +1,7 @@
 package pool_test
 
 import (
+	"os"
 	"testing"
 
 	"github.com/procpool/procpool/internal/leaktest"
@@ -9,5 +10,6 @@ import (
 
 func TestMain(m *testing.M) {
 	worker.Main()
+	_ = os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE")) // else workers under the race detector take a second to end
 	leaktest.Main(m)
 }

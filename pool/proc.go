@@ -342,7 +342,7 @@ func (p *proc) giveLocked(b *batch) {
 	p.lastID++
 	b.id, b.limit = p.lastID, b.n
 	b.got, b.started, b.doomed, b.recalling = 0, 0, false, false
-	b.sent = time.Now()
+	b.sent, b.rest = time.Now(), b.body
 	b.origin = origin{slot: p.slot.id, pid: p.child.PID(), attempt: b.head.Attempt}
 	for i, c := range b.calls {
 		c.batch, c.offset, c.proc = b, i, p

@@ -236,10 +236,10 @@ func (s *slot) unparkLocked() {
 // wakeLocked makes a slot look at its own queue.
 func (c *core) wakeLocked(s *slot) {
 	switch {
+	case s.parked: // its process, if it still has one, is leaving
+		s.unparkLocked()
 	case s.proc != nil:
 		c.refillLocked(s.proc)
-	case s.parked:
-		s.unparkLocked()
 	}
 }
 
@@ -268,6 +268,17 @@ func mix(h uint64) uint64 {
 	h ^= h >> 33
 	h *= 0xc4ceb9fe1a85ec53
 	return h ^ h>>33
+}
+
+// resettleLocked moves what came back to a slot that is being taken away: its last worker had it and did not begin it.
+func (c *core) resettleLocked(s *slot) (after []func()) {
+	if !s.ending || c.closed || slices.Contains(c.slots, s) {
+		return nil
+	}
+	for _, call := range c.rehomeLocked(s) {
+		after = append(after, func() { call.complete(answer{err: ErrClosed, worker: nowhere}) })
+	}
+	return after
 }
 
 // rehomeLocked moves what waits for a slot that is gone or broken to where its keys belong now. What is pinned to the slot is returned.

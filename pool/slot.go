@@ -154,8 +154,8 @@ func (s *slot) prematurely(p *proc) error {
 func (s *slot) wanted() bool {
 	c := s.core
 	c.mu.Lock()
-	if c.stopping.Load() && c.queue.empty() && s.keyed.empty() {
-		s.parked = true // the pool drains, and nothing waits for a worker
+	if waits := !c.queue.empty() || !s.keyed.empty(); waits || c.stopping.Load() {
+		s.parked = !waits // a pool that drains starts no worker for nothing
 	}
 	parked, ending := s.parked, s.ending
 	if !parked && !ending {
@@ -234,7 +234,7 @@ func (s *slot) failed(err error) bool {
 		wait = 0 // one failure may be chance
 		s.retries.Reset()
 	}
-	c.log.Warn("worker failed to start", "slot", s.id, "error", err, "again_in", wait, "state", string(s.state))
+	c.noteLocked(c.log.Warn, "worker failed to start", "slot", s.id, "error", err, "again_in", wait, "state", string(s.state))
 	var after []func()
 	if s.state == StateBroken {
 		after = c.slotBrokenLocked(s, err)
@@ -276,7 +276,7 @@ func (c *core) slotBrokenLocked(s *slot, cause error) (after []func()) {
 		}
 	}
 	if c.broken == nil {
-		c.log.Error("the pool is broken: no worker can be started", "error", cause)
+		c.noteLocked(c.log.Error, "the pool is broken: no worker can be started", "error", cause)
 	}
 	c.broken = cause
 	return c.failAllLocked(brokenError(cause))
@@ -286,7 +286,7 @@ func (c *core) slotBrokenLocked(s *slot, cause error) (after []func()) {
 func (c *core) healthyLocked() {
 	if c.broken != nil {
 		c.broken = nil
-		c.log.Warn("the pool works again")
+		c.noteLocked(c.log.Warn, "the pool works again")
 	}
 }
 

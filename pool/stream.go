@@ -318,7 +318,7 @@ func (w *window) await() bool {
 	}
 	enough := w.taken - w.size + 1
 	if w.exact == 0 {
-		enough += w.size / 4
+		enough = max(enough+w.size/4, w.given.Load()+1) // at least one: it may be bytes that there are too many of
 	}
 	w.needed.Store(min(enough, w.taken))
 	w.waiting.Store(true)
