@@ -35,6 +35,9 @@ type job struct {
 	stop     chan struct{}
 	stopOnce sync.Once
 
+	// handing is set while the feeder has an input in hand that is not fed yet.
+	handing atomic.Bool
+
 	wake chan struct{} // capacity 1: tells the consumer to look again
 
 	// Of the consumer.
@@ -99,11 +102,12 @@ func (c *core) newJob(ctx context.Context, pool *Pool, fn string, cfg *callConfi
 	return j, nil
 }
 
-// feed appends one task item to the open chunk. Only the feeder calls it.
+// feed appends one task item to the open chunk. Only the feeder calls it. An input that was read as the pool began to shut down still gets
+// in while the job has anything to do.
 func (j *job) feed(index int, item []byte) {
 	j.bytes.Add(int64(len(item)))
 	j.mu.Lock()
-	if j.dead || j.failure != nil || j.complete {
+	if j.dead || j.failure != nil || j.finished {
 		j.mu.Unlock()
 		return
 	}
@@ -172,12 +176,18 @@ func (j *job) activate() {
 // refuse answers a task that never gets to a worker.
 func (j *job) refuse(index int, err error) {
 	j.core.mu.Lock()
-	j.core.stats.Failed++
-	j.counted++
 	j.mu.Lock()
-	j.fed++
+	over := j.finished
+	if !over {
+		j.fed++
+		j.counted++
+		j.core.stats.Failed++
+	}
 	j.mu.Unlock()
 	j.core.mu.Unlock()
+	if over {
+		return
+	}
 	j.add(span{first: index, n: 1, err: err, worker: nowhere})
 }
 
@@ -190,11 +200,13 @@ func (j *job) closeInput() {
 	j.told(finished)
 }
 
-// endInput ends the input for a pool that shuts down: what is submitted runs to the end. The feeder may be waiting for its input, which nobody
-// can end, so nobody waits for the feeder.
+// endInput ends the input for a pool that shuts down: what is submitted, or about to be, runs to the end. The feeder may be waiting for its
+// input, which nobody can end, so nobody waits for it then; one that has an input in hand feeds it, sees the stop and closes.
 func (j *job) endInput() {
 	j.stopInput()
-	j.closeInput()
+	if !j.handing.Load() {
+		j.closeInput()
+	}
 }
 
 // stopInput asks the feeder to stop.

@@ -4,6 +4,7 @@ package conformance_test
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"slices"
 	"sync/atomic"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/vmihailenco/msgpack/v5"
 
 	"github.com/procpool/procpool/pool"
 	"github.com/procpool/procpool/worker"
@@ -150,6 +152,7 @@ func TestC050ShutdownAfterPartialConsumptionLosesNothing(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, want, v)
 		}
+		input.settles(t, 3+4) // an input that is just being read is not submitted yet
 		shut(t, p)
 		pulled := int(input.pulled.Load())
 		for want := 3; want < pulled; want++ {
@@ -345,5 +348,63 @@ func TestMemoryStaysFlatWhileAConsumerSleeps(t *testing.T) {
 			most *= 2
 		}
 		require.Less(t, heap(), before+most+16<<20)
+	})
+}
+
+// held is an argument whose encoding waits while held.gate is set.
+type held struct{ n int }
+
+var heldGate atomic.Pointer[chan struct{}] // what the encoding receives from, twice
+
+func (h held) EncodeMsgpack(e *msgpack.Encoder) error {
+	if gate := heldGate.Load(); gate != nil {
+		*gate <- struct{}{}
+		<-*gate
+	}
+	return e.EncodeInt(int64(h.n))
+}
+
+func (h *held) DecodeMsgpack(d *msgpack.Decoder) (err error) {
+	h.n, err = d.DecodeInt()
+	return err
+}
+
+var number = worker.Register("number", func(_ context.Context, h held) (int, error) { return h.n, nil })
+
+func TestC050AnInputThatWasReadBeforeShutdownIsNotLost(t *testing.T) {
+	each(t, func(t *testing.T, m mode) {
+		gate := make(chan struct{})
+		heldGate.Store(&gate)
+		defer heldGate.Store(nil)
+		p := m.pool(t, 1)
+		inputs := make(chan held, 2)
+		inputs <- held{1}
+		inputs <- held{2}
+		next, stop := iter.Pull2(pool.Stream(t.Context(), p, number, pool.Recv(t.Context(), inputs)))
+		defer stop()
+		down := make(chan struct{})
+		go func() {
+			defer close(down)
+			<-gate // the first input is in hand
+			stopping := make(chan error, 1)
+			go func() { stopping <- p.Shutdown(t.Context()) }()
+			eventually(t, "the pool refuses work", func() bool {
+				_, err := pool.Call(t.Context(), p, sqr, 1)
+				return errors.Is(err, pool.ErrClosed)
+			})
+			gate <- struct{}{}
+			if err := <-stopping; err != nil {
+				t.Errorf("Shutdown: %v", err)
+			}
+		}()
+		v, err, ok := next()
+		require.True(t, ok)
+		require.NoError(t, err)
+		require.Equal(t, 1, v)
+		_, err, ok = next()
+		require.True(t, ok)
+		require.ErrorIs(t, err, pool.ErrClosed)
+		require.Len(t, inputs, 1, "the second input is not read")
+		<-down
 	})
 }
