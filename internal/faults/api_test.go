@@ -1329,3 +1329,36 @@ func TestRow106ResizeAndRecyclingWhileTasksRunAndWorkersDie(t *testing.T) {
 		eventually(t, patience, "the pool has its size", func() bool { return len(f.Workers()) == 2 })
 	})
 }
+
+// What a worker had taken along and not begun when it died is what no worker has started: DropQueued drops it, and the Map
+// that it belongs to ends.
+func TestRow103AWorkerThatDiesWithABatchAfterDropQueuedHoldsNothingUp(t *testing.T) {
+	f := start(t, 1)
+	f.spent = true
+	g, l := newGate(t), newLedger(t)
+	args := make([]order, 10)
+	for i := range args {
+		args[i] = order{Index: i, Ledger: l}
+	}
+	args[0].Gate = g.addr
+	future := pool.GoMap(t.Context(), f.Pool, obey, args, pool.Chunk(len(args)))
+	first := g.next(t)
+	down := make(chan error, 1)
+	go func() { down <- f.Shutdown(t.Context(), pool.DropQueued()) }()
+	eventually(t, patience, "the pool is closed to others", func() bool {
+		_, err := pool.Call(t.Context(), f.Pool, double, 1, pool.NonBlocking())
+		return errors.Is(err, pool.ErrClosed)
+	})
+	first.order("exit 7")
+
+	_, err := await(t, future)
+	assert.ErrorIs(t, err, pool.ErrClosed)
+	var lost pool.Errors
+	if assert.ErrorAs(t, err, &lost) && assert.Len(t, lost, 1) {
+		fate{code: 7}.check(t, lost[0])
+	}
+	assert.NoError(t, <-down, "Shutdown")
+	h := l.read(t)
+	assert.Equal(t, map[int]int{0: 1}, h.started, "what was started")
+	f.balance()
+}
