@@ -20,7 +20,7 @@ type allowance struct {
 // certificates, temporary directories. What is not there is left out.
 //
 // Libraries can be read and not executed: a loader maps them, which is reading to Landlock. So the programs that some
-// distributions keep below /usr/lib do not run; unless, where the image has a loader, that is asked to load one.
+// distributions keep below /usr/lib do not run by themselves. Whoever may execute a loader can have it load what is readable.
 func systemFiles() []allowance {
 	var list []allowance
 	add := func(rights uint64, paths ...string) {

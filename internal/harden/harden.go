@@ -17,13 +17,14 @@ import (
 
 // Rules are what is forbidden. The zero value forbids nothing.
 //
-// Files, Network and Signals are Landlock's and bring NoNewPrivs along, which the kernel demands of whoever uses
-// Landlock without privilege. What is open already stays usable: the pipes to the parent, for one. So do things that
-// Landlock does not know: UDP and other sockets, connecting to a Unix socket in the file system, and reading or changing
-// what is known about a file rather than in it (stat, chmod, utimes).
+// Each brings NoNewPrivs along, which the kernel demands of whoever restricts itself without privilege. What is open
+// already stays usable: the pipes to the parent, for one. Landlock, which Files and Signals are made of, does not cover
+// connecting to a Unix socket in the file system, nor reading or changing what is known about a file rather than in it
+// (stat, chmod, utimes).
 //
-// Any of the three also keeps the child from tracing processes outside of it, which closes the mem, environ, maps and fd
-// files that those have in /proc.
+// Files and Signals also keep the child from tracing processes outside of it, which closes the mem, environ, maps and fd
+// files that those have in /proc; to read environ and maps is still allowed to root (CAP_PERFMON). Root keeps whatever
+// else its capabilities give it: rules are meant for users without privilege.
 type Rules struct {
 	// NoNewPrivs makes set-user-ID, set-group-ID and file capabilities mean nothing to what is executed: sudo and ping
 	// stop working. Linux 3.5.
@@ -37,10 +38,13 @@ type Rules struct {
 
 	// ReadOnly are files, and directories with all that is below them, that may be read and executed; ReadWrite those
 	// where everything is allowed. Paths are absolute and must exist: a rule is about the file that has the name
-	// when Restrict is called, not about the name. They mean something with Files only.
+	// when Restrict is called, not about the name. They mean something with Files only. With any, the system's loader of
+	// dynamic programs may be executed as well.
 	ReadOnly, ReadWrite []string
 
-	// Network denies to bind and to connect TCP sockets. Linux 6.7.
+	// Network denies to make sockets but those that stay on the machine (Unix, netlink), of whatever protocol, and io_uring,
+	// which could make them too; and from Linux 6.7 to bind and connect TCP sockets that are handed over. Programs for
+	// 32 bits do not run. Needs seccomp filters, on amd64, arm64, riscv64 or loong64.
 	Network bool
 
 	// Signals denies to signal processes outside, and to connect to their abstract Unix sockets. Linux 6.12, with a
@@ -53,9 +57,7 @@ type Rules struct {
 }
 
 // Any reports whether anything is forbidden.
-func (r Rules) Any() bool { return r.NoNewPrivs || r.landlock() }
-
-func (r Rules) landlock() bool { return r.Files || r.Network || r.Signals }
+func (r Rules) Any() bool { return r.NoNewPrivs || r.Files || r.Network || r.Signals }
 
 // UnsupportedError is a rule that this system cannot give. It is errors.ErrUnsupported.
 type UnsupportedError struct {
@@ -63,15 +65,27 @@ type UnsupportedError struct {
 	Reason string // what the rule needs, and what is there
 }
 
-// Error reads "network: needs Linux 6.7 (Landlock ABI 4), here is ABI 3".
+// Error reads "signals: needs Linux 6.12 (Landlock ABI 6), here is ABI 5".
 func (e *UnsupportedError) Error() string { return e.Rule + ": " + e.Reason }
 
 func (e *UnsupportedError) Unwrap() error { return errors.ErrUnsupported }
 
 // Error says what Restrict failed at. It unwraps to the system's errno, or to an *UnsupportedError.
 type Error struct {
-	Step string // "no_new_privs" or "landlock"
+	Step string // "no_new_privs", "landlock" or "seccomp"
 	Err  error
+}
+
+// refused is the error of Restrict for a rule that this system cannot give.
+func refused(missing *UnsupportedError) error {
+	step := "landlock"
+	switch missing.Rule {
+	case "no_new_privs":
+		step = "no_new_privs"
+	case "network":
+		step = "seccomp"
+	}
+	return &Error{Step: step, Err: missing}
 }
 
 func (e *Error) Error() string { return e.Step + ": " + e.Err.Error() }

@@ -36,10 +36,9 @@ func TestWhatTheKernelIsTooOldForIsMissingWithAReason(t *testing.T) {
 		{abi: 6, errata: fixed | 1},
 		{6, 1, nil, []string{"signals: needs the correction of signals between threads that came with Linux 6.15 (Landlock erratum 2)"}},
 		{5, 0, nil, []string{"signals: needs Linux 6.12 (Landlock ABI 6), here is ABI 5"}},
-		{3, 0, nil, []string{"network: needs Linux 6.7 (Landlock ABI 4), here is ABI 3", "signals: needs Linux 6.12 (Landlock ABI 6), here is ABI 3"}},
+		{3, 0, nil, []string{"signals: needs Linux 6.12 (Landlock ABI 6), here is ABI 3"}},
 		{0, 0, syscall.ENOSYS, []string{
 			"files: needs Linux 5.13 (Landlock ABI 1), and this kernel has no Landlock (CONFIG_SECURITY_LANDLOCK)",
-			"network: needs Linux 6.7 (Landlock ABI 4), and this kernel has no Landlock (CONFIG_SECURITY_LANDLOCK)",
 			"signals: needs Linux 6.12 (Landlock ABI 6), and this kernel has no Landlock (CONFIG_SECURITY_LANDLOCK)",
 		}},
 	}
@@ -78,16 +77,16 @@ func TestNoRulesAreAlwaysSupportedAndRestrictNothing(t *testing.T) {
 }
 
 func TestRestrictRefusesWhatTheKernelCannotGive(t *testing.T) {
-	err := harden.RestrictAs(harden.Rules{Files: true, Network: true}, 3) // before anything is in force
+	err := harden.RestrictAs(harden.Rules{Files: true, Signals: true}, 3) // before anything is in force
 	var refused *harden.Error
 	require.ErrorAs(t, err, &refused)
 	assert.Equal(t, "landlock", refused.Step)
 	assert.ErrorIs(t, err, errors.ErrUnsupported)
-	assert.EqualError(t, err, "landlock: network: needs Linux 6.7 (Landlock ABI 4), here is ABI 3")
+	assert.EqualError(t, err, "landlock: signals: needs Linux 6.12 (Landlock ABI 6), here is ABI 3")
 }
 
 func TestFileRulesHoldWithEveryVersionOfLandlock(t *testing.T) {
-	rules := harden.Rules{Files: true, ReadWrite: []string{t.TempDir()}}
+	rules := harden.Rules{Files: true, Network: true, ReadWrite: []string{t.TempDir()}}
 	needs(t, rules)
 	for abi := 1; abi <= harden.ABI(); abi++ {
 		restrict := func() error { return harden.RestrictAs(rules, abi) }
@@ -113,6 +112,15 @@ func TestAForeignImageRunsWithItsLoaderOrInterpreter(t *testing.T) {
 	require.NoError(t, os.WriteFile(script, []byte("#! /bin/sh -e\necho from a script\n"), 0o755))
 	rules.Image = script
 	assert.Equal(t, "from a script", under(t, rules.Restrict, exec.Command(script)))
+}
+
+func TestAListedProgramRunsWhateverTheImageIs(t *testing.T) {
+	rules := allRules
+	needs(t, rules)
+	path, err := exec.LookPath("echo")
+	require.NoError(t, err)
+	rules.ReadOnly = []string{path}
+	assert.Equal(t, "hello", under(t, rules.Restrict, exec.Command(path, "hello")))
 }
 
 func TestTheInterpreterIsTheOneThatTheImageNames(t *testing.T) {
@@ -159,7 +167,7 @@ func TestAListedPathMustBeAbsoluteAndExist(t *testing.T) {
 		{harden.Rules{ReadOnly: []string{"/no/such/file"}}, "landlock: read-only /no/such/file: no such file or directory"},
 		{harden.Rules{ReadWrite: []string{"/tmp", "tmp"}}, `landlock: read-write "tmp" is not an absolute path`},
 		{harden.Rules{ReadOnly: []string{""}}, `landlock: read-only "" is not an absolute path`},
-		{harden.Rules{Image: "/no/such/image"}, "landlock: image /no/such/image: no such file or directory"},
+		{harden.Rules{Image: "/no/such/image"}, "landlock: program /no/such/image: no such file or directory"},
 	}
 	for _, test := range tests {
 		test.rules.Files = true

@@ -25,13 +25,10 @@ func (r Rules) Supported() (possible Rules, missing []*UnsupportedError) {
 // Restrict fails if r forbids anything.
 func (r Rules) Restrict() error {
 	_, missing := r.Supported()
-	switch {
-	case len(missing) == 0:
+	if len(missing) == 0 {
 		return nil
-	case r.NoNewPrivs:
-		return &Error{Step: "no_new_privs", Err: missing[0]}
 	}
-	return &Error{Step: "landlock", Err: missing[0]}
+	return refused(missing[0])
 }
 
 // Apply fails if l limits anything.

@@ -70,7 +70,7 @@ func (r Rules) supported(k kernel) (Rules, []*UnsupportedError) {
 	}
 	check(&r.NoNewPrivs, "no_new_privs", lacksNoNewPrivs())
 	check(&r.Files, "files", k.lacks(1, "5.13"))
-	check(&r.Network, "network", k.lacks(4, "6.7"))
+	check(&r.Network, "network", lacksFilter())
 	check(&r.Signals, "signals", k.lacks(6, "6.12"))
 	check(&r.Signals, "signals", k.lacksErratum())
 	return r, missing
@@ -122,25 +122,22 @@ func (r Rules) restrict(k kernel) error {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return &Error{Step: "no_new_privs", Err: err}
 	}
-	if !r.landlock() {
+	if attr := r.handled(k.abi); attr != (unix.LandlockRulesetAttr{}) {
+		if err := r.enterDomain(attr); err != nil {
+			return &Error{Step: "landlock", Err: err}
+		}
+	}
+	if !r.Network {
 		return nil
 	}
-	if err := r.enterDomain(k.abi); err != nil {
-		return &Error{Step: "landlock", Err: err}
+	if err := filterSockets(); err != nil {
+		return &Error{Step: "seccomp", Err: err}
 	}
 	return nil
 }
 
-func refused(missing *UnsupportedError) error {
-	step := "landlock"
-	if missing.Rule == "no_new_privs" {
-		step = missing.Rule
-	}
-	return &Error{Step: step, Err: missing}
-}
-
-func (r Rules) enterDomain(abi int) error {
-	set, err := newRuleset(r.handled(abi))
+func (r Rules) enterDomain(attr unix.LandlockRulesetAttr) error {
+	set, err := newRuleset(attr)
 	if err != nil {
 		return err
 	}
@@ -161,7 +158,7 @@ func (r Rules) handled(abi int) (attr unix.LandlockRulesetAttr) {
 	if r.Files {
 		attr.Handled_access_fs = fileRights(abi)
 	}
-	if r.Network {
+	if r.Network && abi >= 4 { // for sockets that are handed over, which no filter of socket(2) sees
 		attr.Handled_access_net = unix.LANDLOCK_ACCESS_NET_BIND_TCP | unix.LANDLOCK_ACCESS_NET_CONNECT_TCP
 	}
 	if r.Signals {
@@ -191,9 +188,9 @@ func (r Rules) allowFiles(set ruleset) error {
 			return fmt.Errorf("%s: %w", f.path, err)
 		}
 	}
-	for _, path := range programs(r.image()) {
+	for _, path := range r.programs() {
 		if err := set.allow(path, executeRights); err != nil {
-			return fmt.Errorf("image %s: %w", path, err)
+			return fmt.Errorf("program %s: %w", path, err)
 		}
 	}
 	if err := set.allowEach(r.ReadOnly, executeRights); err != nil {
@@ -205,11 +202,20 @@ func (r Rules) allowFiles(set ruleset) error {
 	return nil
 }
 
-func (r Rules) image() string {
-	if r.Image == "" {
-		return "/proc/self/exe" // the file that runs, also when another has its name by now
+// programs are the image, and the loader of the programs that are listed, which is not the image's if that is static: the
+// system's, which /bin/sh names.
+func (r Rules) programs() []string {
+	image := r.Image
+	if image == "" {
+		image = "/proc/self/exe" // the file that runs, also when another has its name by now
 	}
-	return r.Image
+	list := programs(image)
+	if len(r.ReadOnly)+len(r.ReadWrite) > 0 {
+		if loader := interpreter("/bin/sh"); loader != "" {
+			list = append(list, loader)
+		}
+	}
+	return list
 }
 
 // harmless is an error about a file of the system that is not there, or that the child could not reach either.
