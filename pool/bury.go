@@ -23,10 +23,14 @@ func (c *core) bury(p *proc) {
 	p.text.wait()
 	byKiller := isKill(signalOf(p.child.State())) && !p.wasKilled() && c.kills.take()
 	c.mu.Lock()
+	p.ready = false // another attempt at a task with a key wakes its slot, which this process is still in
 	p.verdictLocked(byKiller)
 	after := p.accountLocked()
 	p.buriedLocked()
 	after = append(after, c.resettleLocked(p.slot)...)
+	if !p.slot.ending && !p.slot.keyed.empty() {
+		c.wakeLocked(p.slot) // its replacement may be idle
+	}
 	c.pumpLocked()
 	c.unlock()
 	for _, f := range after {
