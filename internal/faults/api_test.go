@@ -1362,3 +1362,36 @@ func TestRow103AWorkerThatDiesWithABatchAfterDropQueuedHoldsNothingUp(t *testing
 	assert.Equal(t, map[int]int{0: 1}, h.started, "what was started")
 	f.balance()
 }
+
+// A slot that Resize takes away while a Broadcast waits for it is no worker of the pool, and the pool is not closed.
+func TestRow106BroadcastLeavesOutWhatResizeTakesAway(t *testing.T) {
+	f := start(t, 2)
+	g := newGate(t)
+	busy := []*pool.Future[answer]{submit(f, obey, order{Gate: g.addr}), submit(f, obey, order{Gate: g.addr})}
+	visitors := g.gather(t, 2)
+	type outcome struct {
+		results []pool.Result[int]
+		err     error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		results, err := pool.Broadcast(t.Context(), f.Pool, double, 21)
+		done <- outcome{results, err}
+	}()
+	eventually(t, patience, "the Broadcast is submitted", func() bool { return f.Stats().Submitted == 4 })
+	require.NoError(t, f.Resize(t.Context(), 1))
+	f.n = 1
+	for _, v := range visitors {
+		v.order("")
+	}
+	for _, future := range busy {
+		_, err := await(t, future)
+		require.NoError(t, err)
+	}
+	o := <-done
+	require.NoError(t, o.err)
+	require.Len(t, o.results, 1)
+	assert.NoError(t, o.results[0].Err)
+	assert.Equal(t, 42, o.results[0].Value)
+	assert.Equal(t, 0, o.results[0].Index)
+}
