@@ -398,10 +398,21 @@ def report(directory, name, value):
 def here(options):
     """Runs one fault in this process, which then ends whatever is still running or stuck in it."""
     make = POOLS[options.pool]
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash that was asked for leaves no file
     if options.here == "owner":
         own(make, options.directory)
     report(options.directory, "report.json", FAULTS[options.here](make, options.directory))
     os._exit(0)
+
+
+RUNNING = set()  # the processes that run a fault now
+
+
+def kill_group(process):
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # all have ended
 
 
 def apart(fault, pool):
@@ -411,6 +422,7 @@ def apart(fault, pool):
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
         )
+        RUNNING.add(process)
         process.stdin.write(INPUT.encode())
         process.stdin.close()
         said = []
@@ -420,11 +432,9 @@ def apart(fault, pool):
             process.wait(HARD_LIMIT)
         except subprocess.TimeoutExpired:
             pass
-        try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass  # all have ended
+        kill_group(process)
         process.wait()
+        RUNNING.discard(process)
         reader.join(PATIENCE)
         line = {"fault": fault, "pool": pool}
         try:
@@ -453,12 +463,21 @@ def main():
         return 0
     pairs = [(fault, pool) for fault in faults for pool in POOLS if options.pool in (None, pool)]
     failed = not pairs
-    with concurrent.futures.ThreadPoolExecutor(options.jobs) as jobs:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    jobs = concurrent.futures.ThreadPoolExecutor(options.jobs)
+    try:
         for line in jobs.map(lambda pair: apart(*pair), pairs):
             failed = failed or "error" in line
             print(json.dumps(line), flush=True)
+    finally:
+        jobs.shutdown(wait=False, cancel_futures=True)
+        for process in list(RUNNING):
+            kill_group(process)  # interrupted: what is stuck or spins would go on without us
     return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

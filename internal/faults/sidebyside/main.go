@@ -125,7 +125,7 @@ func run() int {
 	}
 	theirs, err := peers(ctx, *python, *script, *only)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "sidebyside: Python's pools are left out:", err)
+		fmt.Fprintln(os.Stderr, "sidebyside: Python's pools:", err)
 	}
 	fmt.Fprint(os.Stdout, markdown(chosen, append(lines, theirs...)))
 	for _, l := range append(lines, theirs...) {

@@ -127,3 +127,11 @@ func TestTableSaysWhatIsNotAsItShouldBe(t *testing.T) {
 | prints | **hangs**; so to speak; 1 of 2 workers serves; ending the pool hangs | the result |
 `, markdown(chosen, lines))
 }
+
+func TestReadmeShowsEveryFault(t *testing.T) {
+	text, err := os.ReadFile("../../../README.md")
+	require.NoError(t, err)
+	for _, f := range faults {
+		assert.Contains(t, string(text), "\n| "+f.title+" | ", "make the table again")
+	}
+}
