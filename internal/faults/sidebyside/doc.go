@@ -12,7 +12,7 @@
 //   - main.go: the flags; each fault runs in a process of its own, with a time limit
 //   - faults.go: the faults, and what is asked of the pool afterwards
 //   - misdeeds.go: what the workers run
-//   - limits.go: those faults that a limit of the pool's ends
+//   - limits.go, heartbeat.go, memory.go: the faults that an option of the pool ends
 //   - line.go: what is told of a fault
 //   - table.go: the table
 package main

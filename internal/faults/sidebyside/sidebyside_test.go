@@ -44,7 +44,7 @@ func TestNoFaultHangsOrCostsANeighbourOrAWorker(t *testing.T) {
 	}
 	notes := map[string]string{
 		"batch":       "99 of 100 results",
-		"initializer": "2 workers started",
+		"initializer": "[1-4] workers started", // the first that fails ends New, the others may have been tried again by then
 		"main-killed": "0 of 2 workers live on",
 		"stop":        "at its limit of 1 s",
 		"poison":      "in 3 workers",
@@ -56,7 +56,7 @@ func TestNoFaultHangsOrCostsANeighbourOrAWorker(t *testing.T) {
 			l := apart(t.Context(), f)
 			require.Empty(t, l.Error)
 			assert.Equal(t, saw[f.name], l.Saw, l.Text)
-			assert.Equal(t, notes[f.name], l.Note)
+			assert.Regexp(t, "^"+notes[f.name]+"$", l.Note)
 			assert.True(t, l.Ends, "the pool ends")
 			if f.name == "initializer" || f.name == "main-killed" {
 				return // there are no neighbours, and no pool afterwards
