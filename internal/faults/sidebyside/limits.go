@@ -1,4 +1,4 @@
-//go:build linux && !ignore_until_landed
+//go:build linux
 
 package main
 
@@ -9,28 +9,18 @@ import (
 	"github.com/procpool/procpool/pool"
 )
 
-// endless has no more time than the limit: its context ends, and after the stop grace its worker.
-func endless(dir string) line {
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	defer cancel()
-	return onPool(dir, nil, func(p *pool.Pool) waiting { return submit(ctx, p, misbehave, order{Dir: dir, How: "endless"}) })
+func endless(dir string) line { return optioned(dir, "endless", pool.Timeout(limit)) }
+
+// poison is tried again by the pool.
+func poison(dir string) line {
+	l := optioned(dir, "poison", pool.Retries(retries))
+	l.Note = fmt.Sprintf("in %d workers", l.attempt)
+	return l
 }
 
-// poison is tried again by its caller.
-func poison(dir string) (l line) {
-	attempt := 1
-	l = onPool(dir, nil, func(p *pool.Pool) waiting {
-		task := order{Dir: dir, How: "poison"}
-		wait := submit(context.Background(), p, misbehave, task)
-		return func(ctx context.Context) (err error) {
-			for ; ; attempt++ {
-				if err = wait(ctx); err == nil || attempt > retries || ctx.Err() != nil {
-					return err
-				}
-				wait = submit(context.Background(), p, misbehave, task)
-			}
-		}
+// optioned is a fault of one task that has an option of its own.
+func optioned(dir, how string, opt pool.CallOption) line {
+	return onPool(dir, nil, func(p *pool.Pool) waiting {
+		return submit(context.Background(), p, misbehave, order{Dir: dir, How: how}, opt)
 	})
-	l.Note = fmt.Sprintf("in %d workers", attempt)
-	return l
 }

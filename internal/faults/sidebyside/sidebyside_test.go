@@ -32,7 +32,7 @@ func TestNoFaultHangsOrCostsANeighbourOrAWorker(t *testing.T) {
 		"segfault":        "ExitError",
 		"batch":           "ExitError",
 		"stop":            "context.DeadlineExceeded",
-		"endless":         "context.DeadlineExceeded",
+		"endless":         "TimeoutError",
 		"encode-result":   "EncodeError",
 		"encode-argument": "EncodeError",
 		"decode-result":   "DecodeError",
