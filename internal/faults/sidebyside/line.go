@@ -51,6 +51,9 @@ func (l *line) see(ctx context.Context, err error, since time.Time) {
 		if failed, ok := errors.AsType[*pool.StartError](err); ok {
 			l.Text = failed.Err.Error() // without the path of the program
 		}
+		if exit, ok := errors.AsType[*pool.ExitError](err); ok && exit.Err != nil && err == exit {
+			l.Text = string(exit.Reason) // why the pool killed it, without the figures
+		}
 		if err == context.DeadlineExceeded {
 			l.Saw, l.Text = "context.DeadlineExceeded", "" // its type has no name that anybody knows, its text says the same
 		}
