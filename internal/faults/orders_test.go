@@ -106,6 +106,7 @@ func init() {
 		"later-gc":    laterInCleanup,
 		"later-wait":  func(ctx context.Context, addr string) error { _, err := knock(ctx, addr, -1); return err },
 		"junk":        junk,
+		"leak":        func(context.Context, string) error { hoard = append(hoard, touched(mib)); return nil },
 		"sleep":       func(_ context.Context, ns string) error { time.Sleep(time.Duration(number(ns))); return nil },
 		"stop-self":   func(context.Context, string) error { syscall.Kill(os.Getpid(), syscall.SIGSTOP); select {} },
 		"ignore-quit": func(ctx context.Context, _ string) error { signal.Ignore(syscall.SIGQUIT); return spin(ctx, "") },
