@@ -40,7 +40,7 @@ BATCH = 100
 PATIENCE = 5  # seconds without an answer that count as a hang
 LIMIT = 1  # seconds that a caller with a limit gives a task
 ATTEMPTS = 3  # of a caller that tries again
-MEMORY = 512 << 20  # what a worker may have where memory is limited
+MEMORY = 256 << 20  # what a worker may have where memory is limited
 HARD_LIMIT = 60  # seconds for one fault and pool
 INPUT = "a line for the main program\n"
 
@@ -104,9 +104,10 @@ class Refusal(Exception):
 
 
 def hoard():
+    """Allocates without end, and uses what it gets."""
     hoarded = []
     while True:
-        hoarded.append(bytearray(16 << 20))
+        hoarded.append(b"x" * (16 << 20))
 
 
 def talk():
@@ -288,7 +289,7 @@ def initializer(make, directory):
     pool = make(fail_to_start, directory)
     seen, _ = got(submitted(pool, neighbour, directory, 0), PATIENCE)
     starts = pathlib.Path(directory, "starts").read_text().count("\n")
-    report = dict(seen, note=f"{starts} workers started", neighbours=0, answered=0, workers=None)
+    report = dict(seen, note=f"workers started: {starts}", neighbours=0, answered=0, workers=None)
     report["ends"] = ends(pool)
     return report
 

@@ -29,7 +29,7 @@ const (
 	patience   = 5 * time.Second // without an answer count as a hang
 	limit      = time.Second     // that a caller with a limit gives a task
 	retries    = 2
-	memory     = 512 << 20 // what a worker may have where memory is limited
+	memory     = 256 << 20 // what a worker may have where memory is limited
 	input      = "a line for the main program\n"
 )
 
@@ -51,7 +51,7 @@ var faults = []fault{
 	{"encode-argument", "the argument cannot be encoded", encodeArgument},
 	{"decode-result", "the result cannot be decoded", decodeResult},
 	{"initializer", "the initializer fails", initializer},
-	{"memory", "it allocates without end, limit 512 MiB", capped},
+	{"memory", "it allocates without end, limit 256 MiB", capped},
 	{"main-killed", "the main program is killed (SIGKILL)", mainKilled},
 	{"talk", "the task prints, and reads its standard input", talks},
 	{"poison", "the task kills each worker, tried 3 times", poison},
@@ -213,7 +213,7 @@ func initializer(dir string) (l line) {
 	if err != nil {
 		l.Error = err.Error()
 	}
-	l.Note = fmt.Sprintf("%d workers started", bytes.Count(starts, []byte("\n")))
+	l.Note = fmt.Sprintf("workers started: %d", bytes.Count(starts, []byte("\n")))
 	l.Ends = true
 	return l
 }

@@ -1,18 +1,16 @@
-//go:build linux && !ignore_until_landed
+//go:build linux
 
 package main
 
 import (
-	"context"
+	"time"
 
 	"github.com/procpool/procpool/pool"
 )
 
-// stop has no more time than the limit: its context ends, and after the stop grace its worker.
+// stop has no limit, so that the pool must find out by itself. By default it takes 10 seconds for that.
 func stop(dir string) line {
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	defer cancel()
-	l := onPool(dir, nil, func(p *pool.Pool) waiting { return submit(ctx, p, misbehave, order{Dir: dir, How: "stop"}) })
-	l.Note = "at its limit of 1 s" // which Python's callers have not
+	l := misdeed("stop", pool.WithHeartbeat(time.Second))(dir)
+	l.Note = "by a heartbeat of 1 s"
 	return l
 }

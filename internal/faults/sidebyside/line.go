@@ -52,7 +52,7 @@ func (l *line) see(ctx context.Context, err error, since time.Time) {
 			l.Text = failed.Err.Error() // without the path of the program
 		}
 		if exit, ok := errors.AsType[*pool.ExitError](err); ok && exit.Err != nil && err == exit {
-			l.Text = string(exit.Reason) // why the pool killed it, without the figures
+			l.Text = string(exit.Reason) // what the pool knows of the cause, without the figures
 		}
 		if err == context.DeadlineExceeded {
 			l.Saw, l.Text = "context.DeadlineExceeded", "" // its type has no name that anybody knows, its text says the same

@@ -1,7 +1,0 @@
-//go:build linux && ignore_until_landed
-
-package main
-
-import "github.com/procpool/procpool/pool"
-
-func capped(dir string) line { return misdeed("memory", pool.WithMemoryLimit(memory))(dir) }
