@@ -49,7 +49,11 @@ func TestNoFaultHangsOrCostsANeighbourOrAWorker(t *testing.T) {
 		"stop":        "by a heartbeat of 1 s",
 		"poison":      "in 3 workers",
 	}
-	texts := map[string]string{"stop": "unresponsive", "memory": "memory limit", "exit-0": "exit status 0"}
+	texts := map[string]string{
+		"exit-0": "^exit status 0$",
+		"stop":   "^unresponsive$",
+		"memory": "^memory limit$|ThreadSanitizer", // the race detector wants memory for itself and ends the process without it
+	}
 	require.Len(t, faults, 15)
 	for _, f := range faults {
 		t.Run(f.name, func(t *testing.T) {
@@ -58,9 +62,7 @@ func TestNoFaultHangsOrCostsANeighbourOrAWorker(t *testing.T) {
 			require.Empty(t, l.Error)
 			assert.Equal(t, saw[f.name], l.Saw, l.Text)
 			assert.Regexp(t, "^"+notes[f.name]+"$", l.Note)
-			if want := texts[f.name]; want != "" {
-				assert.Equal(t, want, l.Text)
-			}
+			assert.Regexp(t, texts[f.name], l.Text)
 			assert.True(t, l.Ends, "the pool ends")
 			if f.name == "initializer" || f.name == "main-killed" {
 				return // there are no neighbours, and no pool afterwards
