@@ -106,6 +106,9 @@ func init() {
 		"later-gc":    laterInCleanup,
 		"later-wait":  func(ctx context.Context, addr string) error { _, err := knock(ctx, addr, -1); return err },
 		"junk":        junk,
+		"burn":        burn,
+		"write-much":  writeMuch,
+		"threads":     takeThreads,
 		"ignore-term": func(context.Context, string) error { signal.Ignore(syscall.SIGTERM); return nil },
 	}
 }

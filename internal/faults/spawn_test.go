@@ -540,3 +540,42 @@ func TestRow062CommandIsFoundInPath(t *testing.T) {
 	require.ErrorAs(t, err, &failed)
 	assert.True(t, filepath.IsAbs(failed.Path), "%s: the exact path", failed.Path)
 }
+
+// Every worker dies as soon as it is started. The starts become rarer until the pool gives up, and it goes on trying.
+func TestRow038WorkersThatAllDieAtTheirStartBreakThePoolUntilTheyDoNot(t *testing.T) {
+	healed := make(chan struct{})
+	th, opts := puppets(t, func(p *puppet) {
+		if p.nth == 0 {
+			p.greet()
+			p.write(p.tasks().started(0))
+			p.kill()
+		}
+		select {
+		case <-healed:
+			p.greet()
+			p.serve()
+		default:
+			p.warn("no database\n")
+			p.exit(1)
+		}
+	})
+	f := start(t, 1, opts...)
+	victim, waiting := submit(f, double, 1), submit(f, double, 2)
+	_, err := await(t, victim)
+	fate{signal: syscall.SIGKILL}.check(t, err)
+	begin := time.Now()
+	_, err = await(t, waiting)
+	assert.Less(t, time.Since(begin), 15*time.Second)
+	require.ErrorIs(t, err, pool.ErrBroken)
+	var failed *pool.StartError
+	require.ErrorAs(t, err, &failed)
+	assert.Equal(t, "hello", failed.Stage)
+	assert.Contains(t, string(failed.Stderr), "no database")
+	assert.Contains(t, err.Error(), "no database")
+	assert.LessOrEqual(t, th.started(), 1+8, "starts")
+	close(healed)
+	eventually(t, patience, "the pool heals", func() bool {
+		four, err := call(f, double, 2)
+		return err == nil && four == 4
+	})
+}
