@@ -43,16 +43,16 @@ func (p *proc) accountLocked() (after []func()) {
 	}
 	for _, b := range p.inflight {
 		started := p.startedLocked(b)
-		n, failed, rest := countResults(ring, started-b.got)
+		n, failed, rest := countResults(ring, p.answerableLocked(b, started)-b.got)
 		if n > 0 {
 			after = append(after, p.recoveredLocked(b, n, failed, ring[:len(ring)-len(rest)]))
 			ring = rest
 		}
-		for offset := b.got; offset < started; offset++ {
-			after = append(after, p.lostLocked(b, offset))
-		}
 		if b.from != nil && started < b.limit {
 			b.from.putBack(b, started)
+		}
+		for offset := b.got; offset < started; offset++ { // last, so that another attempt comes first
+			after = append(after, p.lostLocked(b, offset))
 		}
 	}
 	p.inflight = nil
@@ -95,8 +95,11 @@ func (p *proc) lostLocked(b *batch, offset int) func() {
 	if b.from.unwanted(b, offset, 1) > 0 {
 		return func() {} // it has its answer
 	}
+	err := p.lossLocked(b, offset)
+	if b.from.retryLocked(b, offset) {
+		return func() { b.pass(1) }
+	}
 	p.core.countLocked(b, offset, 1, 1)
-	err := p.exitErrorLocked()
 	return func() { b.from.lose(b, offset, err) }
 }
 

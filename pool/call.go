@@ -37,13 +37,17 @@ type call struct {
 	item   []byte // the task item
 	due    time.Time
 	timed  bool
+	limits limits
+	retry  *retry
 	key    string
+	keyed  bool
 	pinned *slot // Broadcast: it runs there or nowhere
 
 	result answer // written once before the promise is answered
 
 	// Under core.mu.
 	lane    *lane
+	attempt int   // attempts that were made before
 	next    *call // in its lane
 	queued  bool
 	dropped bool      // cancelled: nobody waits for what the worker says
@@ -183,7 +187,7 @@ func (l *lane) take(limit limiter) *batch {
 	}
 	most := limit(head.fn, l.n, 0)
 	b := &batch{from: l, due: head.due}
-	b.head = wire.TasksHead{Func: head.fn, First: -1, Attempt: 1}
+	b.head = wire.TasksHead{Func: head.fn, First: -1, Attempt: head.attempt + 1, Soft: head.limits.soft, Hard: head.limits.hard}
 	if head.timed {
 		b.head.Flags |= wire.WantTiming
 	}
@@ -202,7 +206,7 @@ func (l *lane) take(limit limiter) *batch {
 
 // alike reports whether two calls can travel together.
 func alike(a, b *call) bool {
-	return a.fn == b.fn && a.due.Equal(b.due) && a.timed == b.timed
+	return a.fn == b.fn && a.due.Equal(b.due) && a.timed == b.timed && a.limits == b.limits && a.attempt == b.attempt
 }
 
 func joinItems(calls []*call, size int) []byte {
@@ -237,13 +241,28 @@ func (l *lane) deliver(b *batch, from, n int, items []byte, owned bool) {
 		}
 		items = rest
 		c := b.calls[i]
-		c.complete(answer{
+		a := answer{
 			outcome: r.Outcome,
 			value:   c.keep(r.Value, owned && b.n == 1),
 			worker:  b.origin,
 			timing:  Timing{Queued: b.queued(c.made), Exec: r.Exec, CPU: r.CPU, ArgBytes: itemBytes(len(c.item)), ResultBytes: len(r.Value)},
-		})
+		}
+		if c.retry.judges(b.head.Attempt, r.Outcome) {
+			r.Value = a.value
+			l.core.toJudge(c, b, r, a)
+			continue
+		}
+		c.complete(a)
 	}
+}
+
+func (l *lane) retryLocked(b *batch, offset int) bool {
+	c := b.calls[offset]
+	if !c.retry.allows(b.head.Attempt) {
+		return false
+	}
+	l.core.retryLocked(c)
+	return true
 }
 
 func (l *lane) unwanted(b *batch, from, n int) (dropped int) {
@@ -350,6 +369,7 @@ func (c *core) cancel(call *call, cause error) {
 		c.stats.Cancelled++
 		call.dropped = true
 	}
+	delete(c.delayed, call)
 	switch {
 	case call.queued:
 		call.lane.cancelled(call)

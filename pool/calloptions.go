@@ -3,6 +3,7 @@ package pool
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // CallOption changes one call from the defaults. An option that does not apply to the kind of call is ignored.
@@ -10,6 +11,17 @@ type CallOption func(*callConfig)
 
 // callConfig is what the options of one call set.
 type callConfig struct {
+	hard, soft       time.Duration
+	hardSet, softSet bool
+	retries          int
+	retriesSet       bool
+	retryIf          func(error) bool
+	retryDelay       time.Duration
+
+	// What holds, the pool's options considered: set by typed.configure.
+	limits limits
+	retry  *retry
+
 	chunk       int // 0: adaptive
 	window      int // 0: adaptive
 	failFast    bool
@@ -29,11 +41,57 @@ func newCallConfig(opts []CallOption) (callConfig, error) {
 			o(&c)
 		}
 	}
+	if c.softSet && c.hard > 0 && c.soft >= c.hard {
+		c.complain("SoftTimeout(%v): want less than Timeout(%v)", c.soft, c.hard)
+	}
 	return c, errors.Join(c.complaint...)
 }
 
 func (c *callConfig) complain(format string, args ...any) {
 	c.complaint = append(c.complaint, fmt.Errorf("procpool: "+format, args...))
+}
+
+// Timeout sets the hard time limit of each task of the call in place of the pool's; 0 lifts it. See WithTaskTimeout.
+func Timeout(d time.Duration) CallOption {
+	return func(c *callConfig) {
+		if c.hard, c.hardSet = d, true; d < 0 {
+			c.complain("Timeout(%v): want 0 or more", d)
+		}
+	}
+}
+
+// SoftTimeout sets the soft time limit of each task of the call in place of the pool's; 0 lifts it. See WithSoftTimeout.
+func SoftTimeout(d time.Duration) CallOption {
+	return func(c *callConfig) {
+		if c.soft, c.softSet = d, true; d < 0 {
+			c.complain("SoftTimeout(%v): want 0 or more", d)
+		}
+	}
+}
+
+// Retries sets how often a task of the call is started again, in place of the pool's WithRetries: a task may be started n+1 times. Time limits count for each
+// attempt. What is cancelled or closed is not started again, and Broadcast never starts anything again.
+func Retries(n int) CallOption {
+	return func(c *callConfig) {
+		if c.retries, c.retriesSet = n, true; n < 0 {
+			c.complain("Retries(%d): want 0 or more", n)
+		}
+	}
+}
+
+// RetryIf makes Retries count for failures that a worker has answered as well, where f says so: it gets the *TaskError that the caller would. Deaths and hard
+// time limits are retried without asking. f is called on a goroutine of the pool; one that panics is taken for a no.
+func RetryIf(f func(error) bool) CallOption {
+	return func(c *callConfig) { c.retryIf = f }
+}
+
+// RetryDelay makes each further attempt wait for d first. The default is none.
+func RetryDelay(d time.Duration) CallOption {
+	return func(c *callConfig) {
+		if c.retryDelay = d; d < 0 {
+			c.complain("RetryDelay(%v): want 0 or more", d)
+		}
+	}
 }
 
 // Chunk makes n tasks of Map, Stream and their kin travel together. The default, 0, lets the pool decide by

@@ -33,7 +33,7 @@ func (p *proc) startProcess(spec osproc.Spec) error {
 	}
 	p.child = &process{started, filePipe{started.In(), conn}}
 	out := p.core.output
-	p.text.pumps.Go(func() { pump(started.Err(), out.stderr, p.text.add) })
+	p.text.pumps.Go(func() { pump(started.Err(), out.stderr, p.text) })
 	if text := started.Text(); text != nil {
 		p.text.pumps.Go(func() { pump(text, out.stdout, nil) })
 	}

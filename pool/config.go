@@ -37,6 +37,10 @@ type config struct {
 	idleMin  int
 	idleFor  time.Duration // 0: idle workers stay
 
+	taskTimeout time.Duration // 0: none
+	softTimeout time.Duration // 0: none
+	retries     int
+
 	stopGrace    time.Duration
 	startTimeout time.Duration
 	queueSize    int // 0: unbounded
@@ -111,6 +115,10 @@ func (c *config) validate() error {
 	want(!c.set["WithMaxWorkerAge"] || c.maxAge > 0, "WithMaxWorkerAge(%v): want more than 0", c.maxAge)
 	want(!c.set["WithIdleTimeout"] || c.idleFor > 0, "WithIdleTimeout(%d, %v): want a time of more than 0", c.idleMin, c.idleFor)
 	want(c.idleMin >= 0 && (c.idleMin <= c.workers || c.workers < 1), "WithIdleTimeout(%d, %v): want 0 to %d workers, the number of WithWorkers", c.idleMin, c.idleFor, c.workers)
+	want(!c.set["WithTaskTimeout"] || c.taskTimeout > 0, "WithTaskTimeout(%v): want more than 0; without the option there is no limit", c.taskTimeout)
+	want(!c.set["WithSoftTimeout"] || c.softTimeout > 0, "WithSoftTimeout(%v): want more than 0; without the option there is no limit", c.softTimeout)
+	want(c.softTimeout <= 0 || c.taskTimeout <= 0 || c.softTimeout < c.taskTimeout, "WithSoftTimeout(%v): want less than WithTaskTimeout(%v)", c.softTimeout, c.taskTimeout)
+	want(c.retries >= 0, "WithRetries(%d): want 0 or more", c.retries)
 	want(c.stopGrace >= 0, "WithStopGrace(%v): want 0 or more", c.stopGrace)
 	want(c.startTimeout > 0, "WithStartTimeout(%v): want more than 0", c.startTimeout)
 	want(!c.set["WithQueueSize"] || c.queueSize >= 1, "WithQueueSize(%d): want at least 1", c.queueSize)

@@ -3,7 +3,9 @@ package pool
 import (
 	"context"
 	"errors"
+	"maps"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,6 +47,8 @@ type core struct {
 	live      map[*proc]struct{} // processes that are not buried
 	jobs      map[*job]struct{}  // jobs that are not finished
 	speeds    map[string]*speed  // by function
+	delayed   map[*call]struct{} // calls that wait for another attempt
+	judged    map[*call]struct{} // calls that failed and about which the user is asked
 	waiters   []chan struct{}    // submitters that wait for room in the queue, oldest first
 	waiting   int                // calls in queues
 	closed    bool               // Close was called, or Shutdown is done
@@ -100,6 +104,8 @@ func newCore(cfg *config) (*core, error) {
 		live:    map[*proc]struct{}{},
 		jobs:    map[*job]struct{}{},
 		speeds:  map[string]*speed{},
+		delayed: map[*call]struct{}{},
+		judged:  map[*call]struct{}{},
 	}
 	if cfg.name != "" {
 		c.log = c.log.Named(cfg.name)
@@ -195,6 +201,9 @@ func (c *core) failAllLocked(cause error) (after []func()) {
 			calls = append(calls, b.openCalls()...)
 		}
 	}
+	calls = slices.AppendSeq(calls, maps.Keys(c.delayed))
+	calls = slices.AppendSeq(calls, maps.Keys(c.judged))
+	clear(c.delayed)
 	for j := range c.jobs {
 		c.stats.Cancelled += j.giveUpLocked()
 		after = append(after, func() { j.fail(cause) })
@@ -266,6 +275,8 @@ func (c *core) beginShutdown(cfg shutdownConfig) {
 		for _, s := range c.slots {
 			calls = append(calls, s.keyed.drainCalls()...)
 		}
+		calls = slices.AppendSeq(calls, maps.Keys(c.delayed))
+		clear(c.delayed)
 		for _, call := range calls {
 			call.dropped = true
 			c.stats.Cancelled++

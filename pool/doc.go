@@ -51,6 +51,10 @@
 // end, bury accounts for each task it had: answered, found in the ring of the status page, running and so lost, or not
 // started and so put back at the head of its source.
 //
+// A task with a hard time limit is watched by one timer for each proc (limit.go): the worker writes the time into the
+// page before it claims a task, so the timer looks rarely and is exact nevertheless. A task that is to be tried again
+// (retry.go) goes back to the head of its source, with a higher attempt.
+//
 // # Goroutines
 //
 // Of a pool:
@@ -74,6 +78,7 @@
 //	feed        reads the input of one ranging over a Stream; ends with the input, or when it next asks for more after
 //	            the consumer has left.
 //	GoMap's     runs the Map.
+//	judge       asks RetryIf about a call, or the items of a frame, that failed; ends when it has answered.
 //	runHooks    calls the OnDone functions of one Future, if it has any.
 //
 // # Locks

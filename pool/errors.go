@@ -38,7 +38,7 @@ const (
 )
 
 // TaskError is every failure of one task. Err says what happened: a *RemoteError, *PanicError,
-// *ExitError, *EncodeError, *DecodeError or ErrNotRegistered.
+// *ExitError, *TimeoutError, *EncodeError, *DecodeError or ErrNotRegistered.
 type TaskError struct {
 	Func    string
 	Index   int // of the item in Map and Stream; -1 for Call, Go and Broadcast
@@ -160,6 +160,31 @@ func (e *ExitError) Error() string {
 
 // Unwrap returns Err.
 func (e *ExitError) Unwrap() error { return e.Err }
+
+// TimeoutError says that a task was over a time limit. It Is context.DeadlineExceeded.
+//
+// At the soft limit the task's context ends, and Err is the error that the function returned after that. At the hard limit the worker was
+// killed, and Err is an *ExitError with what is known of its end.
+type TimeoutError struct {
+	Limit time.Duration // from the start of the task
+	Hard  bool
+	Stack string // the worker's goroutines at the hard limit, as far as it could still write them down: at most 64 KiB, "" where it was stopped
+	Err   error
+}
+
+// Error says which limit it was. The stack is in Stack.
+func (e *TimeoutError) Error() string {
+	if e.Hard {
+		return fmt.Sprintf("time limit of %v exceeded: the worker was killed", e.Limit)
+	}
+	return fmt.Sprintf("soft time limit of %v exceeded: %s", e.Limit, errorText(e.Err))
+}
+
+// Unwrap returns Err.
+func (e *TimeoutError) Unwrap() error { return e.Err }
+
+// Is reports whether target is context.DeadlineExceeded.
+func (e *TimeoutError) Is(target error) bool { return target == context.DeadlineExceeded }
 
 // EncodeError says that a value could not be encoded: an argument (Side "parent") or a result (Side "worker").
 type EncodeError struct {

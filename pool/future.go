@@ -168,7 +168,8 @@ func submit[A, R any](ctx context.Context, t *typed[A, R], c *call, arg *A, cfg 
 		return err
 	}
 	c.due, _ = ctx.Deadline()
-	c.key = cfg.key
+	t.configure(cfg)
+	c.key, c.keyed, c.limits, c.retry = cfg.key, cfg.keyed, cfg.limits, cfg.retry
 	return t.core.submit(ctx, c, cfg)
 }
 
@@ -220,14 +221,15 @@ func Broadcast[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], arg
 		return nil, err
 	}
 	due, _ := ctx.Deadline()
-	calls, err := t.core.broadcast(t.fn, item, due, cfg.priority, p)
+	t.configure(&cfg)
+	calls, err := t.core.broadcast(t.fn, item, due, &cfg, p)
 	if err != nil {
 		return nil, err
 	}
 	return gather(ctx, &t, calls)
 }
 
-func (c *core) broadcast(fn string, item []byte, due time.Time, priority int, p *Pool) ([]*call, error) {
+func (c *core) broadcast(fn string, item []byte, due time.Time, cfg *callConfig, p *Pool) ([]*call, error) {
 	c.mu.Lock()
 	defer c.unlock()
 	if err := c.admitLocked(); err != nil {
@@ -238,13 +240,13 @@ func (c *core) broadcast(fn string, item []byte, due time.Time, priority int, p 
 		if s.parked || s.state == StateBroken {
 			continue
 		}
-		call := &call{core: c, pool: p, fn: fn, item: item, due: due, timed: true, made: time.Now(), pinned: s}
+		call := &call{core: c, pool: p, fn: fn, item: item, due: due, limits: cfg.limits, timed: true, made: time.Now(), pinned: s}
 		calls = append(calls, call)
 		c.outstanding.Add(1)
 		c.stats.Submitted++
 	}
 	for _, call := range calls {
-		c.enqueueLocked(call, priority, &callConfig{})
+		c.enqueueLocked(call, cfg.priority, &callConfig{})
 	}
 	return calls, nil
 }

@@ -43,13 +43,14 @@ func (c *inlineChild) Exited() <-chan struct{} { return c.exited }
 func (c *inlineChild) State() *os.ProcessState { return nil }
 func (c *inlineChild) Bound(time.Duration)     {}
 func (c *inlineChild) Signal(os.Signal)        { c.Kill() }
+func (c *inlineChild) Quit()                   { c.Kill() }
 func (c *inlineChild) Close()                  {}
 
 // Kill ends the conversation. A task that is running is abandoned: a goroutine cannot be killed.
 func (c *inlineChild) Kill() {
 	c.once.Do(func() {
-		_ = c.down.Close() // never fails
-		_ = c.up.Close()
+		_ = c.up.Close() // first: what the task makes of the end is not heard. It never fails
+		_ = c.down.Close()
 		close(c.exited)
 	})
 }

@@ -18,6 +18,8 @@ type job struct {
 	at    place
 	fn    string
 	timed bool
+	limits
+	retry *retry
 	lazy  bool // a Stream: Shutdown ends its input
 	chunk int  // tasks in a batch; 0 lets the pool decide
 	ctx   context.Context
@@ -48,6 +50,7 @@ type job struct {
 	mu       sync.Mutex
 	chunks   []chunk // that no worker has; the first is next
 	waiting  int     // tasks in chunks
+	delayed  int     // tasks that wait for another attempt
 	fed      int     // tasks submitted
 	answered int
 	complete bool   // nothing more will be fed
@@ -59,11 +62,12 @@ type job struct {
 
 // chunk is consecutive task items that wait.
 type chunk struct {
-	first int // index of the first
-	n     int
-	body  []byte
-	open  bool      // the feeder still appends to it
-	made  time.Time // where times are wanted: when the first was fed
+	first   int // index of the first
+	n       int
+	body    []byte
+	attempt int       // attempts that were made before
+	open    bool      // the feeder still appends to it
+	made    time.Time // where times are wanted: when the first was fed
 }
 
 // span is consecutive answered tasks: result items, or one error.
@@ -86,6 +90,7 @@ const (
 func (c *core) newJob(ctx context.Context, pool *Pool, fn string, cfg *callConfig, lazy bool) (*job, error) {
 	j := &job{
 		core: c, pool: pool, fn: fn, lazy: lazy, chunk: cfg.chunk, ctx: ctx,
+		limits: cfg.limits, retry: cfg.retry,
 		key: cfg.key, keyed: cfg.keyed,
 		stop:  make(chan struct{}),
 		wake:  make(chan struct{}, 1),
@@ -228,7 +233,7 @@ func (j *job) fail(cause error) {
 	if j.failure == nil && !j.finished {
 		j.failure = cause
 	}
-	j.chunks, j.waiting = nil, 0
+	j.chunks, j.waiting, j.delayed = nil, 0, 0
 	finished := !j.finished
 	j.finished = true
 	j.mu.Unlock()
@@ -344,8 +349,8 @@ func (c *core) withdraw(j *job, cause error) {
 func (c *core) dropQueued(j *job, cause error) {
 	c.mu.Lock()
 	j.mu.Lock()
-	dropped := j.waiting
-	j.chunks, j.waiting = nil, 0
+	dropped := j.waiting + j.delayed
+	j.chunks, j.waiting, j.delayed = nil, 0, 0
 	j.counted += dropped
 	j.answered += dropped
 	j.complete = true
@@ -372,7 +377,7 @@ func (j *job) giveUpLocked() (dropped int) {
 	}
 	dropped = j.fed - j.counted
 	j.counted = j.fed
-	j.chunks, j.waiting = nil, 0
+	j.chunks, j.waiting, j.delayed = nil, 0, 0
 	j.dead = true
 	return dropped
 }
@@ -394,7 +399,7 @@ func (j *job) take(limit limiter) *batch {
 	most := limit(j.fn, j.waiting, j.chunk)
 	first := &j.chunks[0]
 	b := &batch{from: j, n: min(most, first.n)}
-	b.head = wire.TasksHead{Func: j.fn, First: first.first, Attempt: 1}
+	b.head = wire.TasksHead{Func: j.fn, First: first.first, Attempt: first.attempt + 1, Soft: j.soft, Hard: j.hard}
 	if j.timed {
 		b.head.Flags |= wire.WantTiming
 	}
@@ -418,7 +423,7 @@ func (j *job) take(limit limiter) *batch {
 func (j *job) putBack(b *batch, from int) {
 	j.mu.Lock()
 	if n := b.limit - from; n > 0 && !j.dead && j.failure == nil {
-		back := chunk{first: b.head.First + from, n: n, body: b.cut(from, b.limit)}
+		back := chunk{first: b.head.First + from, n: n, body: b.cut(from, b.limit), attempt: b.head.Attempt - 1, made: b.made}
 		j.chunks = append([]chunk{back}, j.chunks...)
 		j.waiting += n
 	}
@@ -435,10 +440,15 @@ func (j *job) deliver(b *batch, from, n int, items []byte, owned bool) {
 	}
 	args := b.pass(n)
 	j.bytes.Add(int64(len(items) - args))
-	j.add(span{
+	s := span{
 		first: b.head.First + from, n: n, items: items,
 		worker: b.origin, argBytes: itemBytes(args / n), batch: b,
-	})
+	}
+	if j.retry.judgesSome(b.head.Attempt, items, n) {
+		go j.judge(b, s)
+		return
+	}
+	j.add(s)
 }
 
 func (j *job) lose(b *batch, offset int, err error) {

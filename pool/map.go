@@ -77,6 +77,7 @@ func newMapper[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], arg
 	if ctx.Err() != nil {
 		return m, causeOf(ctx)
 	}
+	m.configure(&m.cfg)
 	m.meter = newMeter(m.cfg.progress, len(args))
 	m.job, err = p.core.newJob(ctx, p, m.fn, &m.cfg, false)
 	return m, err

@@ -99,6 +99,23 @@ func WithStartTimeout(d time.Duration) Option {
 	return option("WithStartTimeout", func(c *config) { c.startTimeout = d })
 }
 
+// WithTaskTimeout sets the hard time limit of every task, counted from its start: a worker whose task takes longer writes down its goroutines, is killed with
+// its process group and replaced, and the task fails with a *TimeoutError that is Hard. It works whatever the task does: endless loops in Go and C, blocked
+// system calls, a stopped process. The tasks behind it run elsewhere. The default is no limit; Timeout sets that of one call.
+func WithTaskTimeout(d time.Duration) Option {
+	return option("WithTaskTimeout", func(c *config) { c.taskTimeout = d })
+}
+
+// WithSoftTimeout sets the soft time limit of every task, counted from its start: its context ends. A value that the function returns after that is a success,
+// an error becomes a *TimeoutError. It must be below the hard limit. The default is no limit; SoftTimeout sets that of one call.
+func WithSoftTimeout(d time.Duration) Option {
+	return option("WithSoftTimeout", func(c *config) { c.softTimeout = d })
+}
+
+// WithRetries starts a task again, up to n times, when its process died or was killed at the hard time limit: at the head of the queue, in another process. The
+// default is 0, since a task that was started may have had effects. Retries, RetryIf and RetryDelay say it for one call.
+func WithRetries(n int) Option { return option("WithRetries", func(c *config) { c.retries = n }) }
+
 // WithQueueSize bounds the tasks of Call and Go that wait for a worker. While the queue is full they wait for room, or fail
 // with ErrQueueFull if they are NonBlocking. The default is unbounded.
 func WithQueueSize(n int) Option { return option("WithQueueSize", func(c *config) { c.queueSize = n }) }

@@ -137,34 +137,32 @@ func (s *sink) lost() int64 {
 
 // pump reads one stream of one worker and passes on whole lines. What does not end in a newline when the
 // process ends gets one.
-func pump(r io.Reader, to *sink, keep func([]byte)) {
+func pump(r io.Reader, to *sink, c *capture) {
 	buf := make([]byte, 32<<10)
 	var line []byte // the beginning of a line that is not complete
 	for {
 		n, err := r.Read(buf)
 		if n > 0 {
-			if keep != nil {
-				keep(buf[:n])
-			}
-			line = passLines(append(line, buf[:n]...), to)
+			c.add(buf[:n])
+			line = passLines(append(line, buf[:n]...), to, c)
 		}
 		if err != nil {
 			break
 		}
 	}
 	if len(line) > 0 {
-		to.write(append(line, '\n'))
+		to.write(c.wanted(append(line, '\n')))
 	}
 }
 
 // passLines writes the whole lines of text, splits what is too long for one, and returns the rest.
-func passLines(text []byte, to *sink) (rest []byte) {
+func passLines(text []byte, to *sink, c *capture) (rest []byte) {
 	if end := bytes.LastIndexByte(text, '\n') + 1; end > 0 {
-		to.write(bytes.Clone(text[:end]))
+		to.write(c.wanted(bytes.Clone(text[:end])))
 		text = append(text[:0], text[end:]...)
 	}
 	for len(text) >= maxLine {
-		to.write(append(bytes.Clone(text[:maxLine-1]), '\n'))
+		to.write(c.wanted(append(bytes.Clone(text[:maxLine-1]), '\n')))
 		text = append(text[:0], text[maxLine-1:]...)
 	}
 	return text
@@ -178,18 +176,56 @@ func wholeLines(text []byte) []byte {
 	return text
 }
 
-// capture keeps the end of what a process wrote to standard error.
+// capture keeps the end of what a process wrote to standard error. Of other streams it is nil.
 type capture struct {
 	pumps sync.WaitGroup
 
-	mu    sync.Mutex
-	kept  []byte
-	total int64
+	mu      sync.Mutex
+	kept    []byte
+	total   int64
+	muting  bool // the pool asked for a dump: it goes into an error, not to the writer
+	dumping bool // the dump has begun
 }
 
 func newCapture() *capture { return &capture{} }
 
+// mute keeps a dump of goroutines that the pool asks for from the writer.
+func (c *capture) mute() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.muting = true
+}
+
+// dumpMark is how the Go runtime begins its answer to SIGQUIT.
+var dumpMark = []byte("SIGQUIT: quit\n")
+
+// wanted returns what of some whole lines is for the writer.
+func (c *capture) wanted(lines []byte) []byte {
+	if c == nil {
+		return lines
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.dumping:
+		return nil
+	case !c.muting:
+		return lines
+	case bytes.HasPrefix(lines, dumpMark):
+		c.dumping = true
+		return nil
+	}
+	if at := lineIndex(lines, dumpMark); at >= 0 {
+		c.dumping = true
+		return lines[:at]
+	}
+	return lines
+}
+
 func (c *capture) add(b []byte) {
+	if c == nil {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.kept = append(c.kept, b...)
@@ -220,8 +256,35 @@ func (c *capture) tail() []byte {
 func (c *capture) since(position int64) []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return excerpt(c.sinceLocked(position))
+}
+
+// between is since, up to another position.
+func (c *capture) between(from, to int64) []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	text := c.sinceLocked(from)
+	after := min(int(c.total-to), len(text))
+	return excerpt(text[:len(text)-after])
+}
+
+// dump returns the dump of goroutines that came after a position, whatever stands before it; all of it where it has no beginning. It has at most 64 KiB.
+func (c *capture) dump(position int64) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	text := c.sinceLocked(position)
+	if at := bytes.Index(text, dumpMark); at > 0 {
+		text = text[at:]
+	}
+	return string(text)
+}
+
+func (c *capture) sinceLocked(position int64) []byte {
 	n := min(int(min(c.total-position, tailSize)), len(c.kept))
-	text := c.kept[len(c.kept)-n:]
+	return c.kept[len(c.kept)-n:]
+}
+
+func excerpt(text []byte) []byte {
 	if len(text) > excerptSize {
 		if at := crashAt(text); at >= 0 {
 			text = text[at:min(len(text), at+excerptSize)]

@@ -46,7 +46,7 @@ func TestLinesArriveWhole(t *testing.T) {
 				w := &writer{}
 				s := newSink(w)
 				kept := newCapture()
-				pump(wrap(strings.NewReader(c.in)), s, kept.add)
+				pump(wrap(strings.NewReader(c.in)), s, kept)
 				s.close()
 				require.Equal(t, c.out, strings.Join(w.writes, ""))
 				for _, write := range w.writes {

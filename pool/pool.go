@@ -104,10 +104,10 @@ func (p *Pool) Stats() Stats {
 			s.Busy++
 		}
 	}
-	s.Queued = c.waiting
+	s.Queued = c.waiting + len(c.delayed)
 	for j := range c.jobs {
 		j.mu.Lock()
-		s.Queued += j.waiting
+		s.Queued += j.waiting + j.delayed
 		s.Submitted += j.fed // told adds it to the stats when it takes the job off the list
 		j.mu.Unlock()
 	}

@@ -24,6 +24,7 @@ type child interface {
 	Bound(d time.Duration)   // makes reads of Wire fail that would wait longer than d from now; 0 lifts it
 	Kill()
 	Signal(os.Signal)
+	Quit()  // makes it write down what it is doing, as far as it can, and end
 	Close() // frees what the parent holds of it, after Exited
 }
 
@@ -61,6 +62,9 @@ type proc struct {
 	leaving  bool   // gets no more tasks and will be told to stop
 	bye      bool   // announced that it leaves
 	pinged   bool
+	watchdog watchdog
+	overdue  *overdue
+	noticed  int64      // when the running task was announced, by shm.Clock; from a worker without a page
 	recalls  int        // Recalls that are not answered
 	killed   bool       // by the pool
 	reason   ExitReason // why the pool ended it; "" if it did not
@@ -231,6 +235,7 @@ func (p *proc) startedNotice(f wire.Frame) error {
 		return illegal(f, "that task is not the next")
 	}
 	p.inflight[0].started = int(f.Arg) + 1
+	p.noticed = shm.Clock()
 	p.mark = p.text.position()
 	return nil
 }
@@ -357,6 +362,9 @@ func (p *proc) giveLocked(b *batch) {
 		p.mark = p.text.position()
 	}
 	p.inflight = append(p.inflight, b)
+	if b.head.Hard > 0 {
+		p.armWatchdogLocked(b.sent.Add(b.head.Hard))
+	}
 	if p.quota >= 0 {
 		p.quota -= b.n
 	}

@@ -23,6 +23,13 @@ func (p *promise) claim(write func()) bool {
 	return true
 }
 
+// answered reports whether somebody has answered.
+func (p *promise) answered() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.over
+}
+
 // announce tells everybody who waits. The one who claimed calls it once. Callbacks run first, on a goroutine of their own: one that blocks
 // for ever holds up its own promise and no other.
 func (p *promise) announce() {

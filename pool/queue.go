@@ -21,6 +21,8 @@ type source interface {
 	deliver(b *batch, from, n int, items []byte, owned bool)
 	// lose answers one task that will never be answered by a worker; without core.mu.
 	lose(b *batch, offset int, err error)
+	// retryLocked makes the task that was running when its process died wait for another attempt; false if there is none; under core.mu.
+	retryLocked(b *batch, offset int) bool
 	// unwanted returns how many of n tasks nobody waits for any more; under core.mu.
 	unwanted(b *batch, from, n int) int
 }

@@ -100,6 +100,7 @@ func newStream[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], arg
 	if ctx.Err() != nil {
 		return nil, causeOf(ctx)
 	}
+	t.configure(&cfg)
 	j, err := p.core.newJob(ctx, p, t.fn, &cfg, true)
 	if err != nil {
 		return nil, err

@@ -18,6 +18,7 @@ type typed[A, R any] struct {
 	fn      string
 	args    *codec.Codec[A]
 	results *codec.Codec[R]
+	soft    time.Duration // the soft time limit, for errors
 }
 
 var errZeroFunc = errors.New("procpool: the function is the zero Func; get one from worker.Register or worker.Named")
@@ -28,6 +29,13 @@ func newTyped[A, R any](p *Pool, fn worker.Func[A, R]) (typed[A, R], error) {
 		return t, errZeroFunc
 	}
 	return t, nil
+}
+
+// configure completes the options of a call by those of the pool.
+func (t *typed[A, R]) configure(cfg *callConfig) {
+	cfg.limits = t.core.cfg.limits(cfg)
+	t.soft = cfg.limits.soft
+	cfg.retry = t.retry(cfg)
 }
 
 // appendItem appends an argument as a task item. On an error dst comes back as it was.
@@ -54,7 +62,7 @@ func (t *typed[A, R]) value(index int, outcome wire.Outcome, value []byte, at or
 		r = zero
 		err = &DecodeError{Side: "parent", Type: t.results.TypeName(), Err: err}
 	} else {
-		err = wireFailure(outcome, value, t.args.TypeName(), t.results.TypeName())
+		err = softLimit(t.soft, outcome, wireFailure(outcome, value, t.args.TypeName(), t.results.TypeName()))
 	}
 	return r, &TaskError{Func: t.fn, Index: index, Slot: at.slot, PID: at.pid, Attempt: at.attempt, Err: err}
 }

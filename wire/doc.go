@@ -92,6 +92,7 @@
 //	      3  the result could not be encoded      map: type, msg
 //	      4  the argument could not be decoded    map: type, msg
 //	      5  no function of that name             map: msg
+//	      6  like 1, but after the soft limit     map: as for 1
 //
 // An error map may hold no more than "msg". "type" is the error's type in the
 // worker's language, "is" a list of names of registered sentinels, "as" the name
@@ -104,6 +105,12 @@
 // each task and its Results after each task, so that a crash is blamed on the
 // right one. A worker with a page collects results while more tasks wait, for
 // a millisecond at the most.
+//
+// # Time limits
+//
+// "soft" and "hard" in TasksHead count from the start of each task. At the soft limit the worker ends the
+// context of the task; an error that the function returns after that is outcome 6. The hard limit is the parent's affair: it
+// sends SIGQUIT, so that a worker can say where it is stuck, and kills it a quarter of a second later.
 //
 // # The status page
 //

@@ -58,6 +58,9 @@ const (
 	Unencodable Outcome = 3 // the result could not be encoded
 	Undecodable Outcome = 4 // the argument could not be decoded
 	Unknown     Outcome = 5 // the worker has no function of that name
+	Overdue     Outcome = 6 // the function returned an error after its soft time limit
+
+	lastOutcome = Overdue
 
 	// Timed is set where two integers follow: wall and CPU nanoseconds.
 	Timed Outcome = 0x10

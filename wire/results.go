@@ -64,7 +64,7 @@ func AppendResultHead(dst []byte, o Outcome, timed bool, exec, cpu time.Duration
 // CutResult takes one result item off the front of b. ok is false where there is
 // none that is well formed; an outcome that this version does not know is none.
 func CutResult(b []byte) (r Result, rest []byte, ok bool) {
-	if len(b) >= 2 && b[0] <= byte(Unknown) && b[1] < 0x80 { // the shape of nearly every result
+	if len(b) >= 2 && b[0] <= byte(lastOutcome) && b[1] < 0x80 { // the shape of nearly every result
 		end := 2 + int(b[1])
 		if end > len(b) {
 			return Result{}, b, false
@@ -75,7 +75,7 @@ func CutResult(b []byte) (r Result, rest []byte, ok bool) {
 }
 
 func cutLongResult(b []byte) (r Result, rest []byte, ok bool) {
-	if len(b) == 0 || Outcome(b[0])&^Timed > Unknown {
+	if len(b) == 0 || Outcome(b[0])&^Timed > lastOutcome {
 		return Result{}, b, false
 	}
 	s := scanner{rest: b[1:]}

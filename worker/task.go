@@ -14,7 +14,7 @@ type TaskInfo struct {
 	PID      int       // of the worker process
 	Index    int       // of the item in its Map or Stream, -1 in Call, Go and Broadcast
 	Attempt  int       // 1 for the first
-	Deadline time.Time // when the task's context ends: the soft limit, else the hard one, else the caller's; zero for none
+	Deadline time.Time // when the task's time is up: its soft limit, else its hard one, else the caller's deadline; zero for none
 }
 
 // Info returns what is known of the task that ctx belongs to. Outside of a task all is zero but Index, which is -1.
@@ -24,10 +24,9 @@ func Info(ctx context.Context) TaskInfo {
 		return TaskInfo{Index: -1}
 	}
 	head := t.Head()
-	deadline, _ := t.Deadline()
 	return TaskInfo{
 		Func: head.Func, Slot: t.Slot(), PID: t.PID(),
-		Index: t.Index(), Attempt: head.Attempt, Deadline: deadline,
+		Index: t.Index(), Attempt: head.Attempt, Deadline: t.Limit(),
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"strconv"
 	"strings"
 	"syscall"
@@ -300,6 +301,14 @@ func TestRow026DeathOnTheWayOutOfARetiredWorkerIsNoCrash(t *testing.T) {
 	}
 }
 
+// deliverable skips a test where these tests were started with a signal ignored (nohup, a shell's background job): so do all that they start.
+func deliverable(t *testing.T, number syscall.Signal) {
+	t.Helper()
+	if signal.Ignored(number) {
+		t.Skipf("%v is ignored in the process that runs these tests, and in all that it starts", number)
+	}
+}
+
 func TestRow027SignalsFromOutsideMapToWhatTheGoRuntimeMakesOfThem(t *testing.T) {
 	for _, test := range []struct {
 		signal syscall.Signal
@@ -314,6 +323,7 @@ func TestRow027SignalsFromOutsideMapToWhatTheGoRuntimeMakesOfThem(t *testing.T) 
 		{syscall.SIGQUIT, fate{code: 2, reason: pool.ReasonCrash, stderr: "SIGQUIT"}},
 	} {
 		t.Run(test.signal.String(), func(t *testing.T) {
+			deliverable(t, test.signal)
 			f := start(t, 1)
 			g := newGate(t)
 			future := submit(f, obey, order{Gate: g.addr})

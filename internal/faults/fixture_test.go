@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -260,7 +261,7 @@ func (f *fixture) close() {
 	f.t.Helper()
 	var watches []watch
 	for _, w := range f.Workers() {
-		if w.PID > 0 && processState(w.PID) != "" {
+		if w.PID > 0 && w.PID != os.Getpid() && processState(w.PID) != "" {
 			watches = append(watches, watchPID(f.t, w.PID))
 		}
 	}

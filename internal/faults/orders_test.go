@@ -109,6 +109,10 @@ func init() {
 		"burn":        burn,
 		"write-much":  writeMuch,
 		"threads":     takeThreads,
+		"sleep":       func(_ context.Context, ns string) error { time.Sleep(time.Duration(number(ns))); return nil },
+		"stop-self":   func(context.Context, string) error { syscall.Kill(os.Getpid(), syscall.SIGSTOP); select {} },
+		"ignore-quit": func(ctx context.Context, _ string) error { signal.Ignore(syscall.SIGQUIT); return spin(ctx, "") },
+		"ignore-all":  func(ctx context.Context, _ string) error { signal.Ignore(); return spin(ctx, "") },
 		"ignore-term": func(context.Context, string) error { signal.Ignore(syscall.SIGTERM); return nil },
 	}
 }

@@ -531,7 +531,7 @@ func TestRow074UnknownAndUnseemlyFramesAreFatal(t *testing.T) {
 		"Results without items": func(_ *puppet, j job) []byte { return j.results(0, wire.Value) },
 		"Results of too many":   func(_ *puppet, j job) []byte { return j.results(0, wire.Value, pack(1), pack(2)) },
 		"Results out of order":  func(_ *puppet, j job) []byte { return j.results(1, wire.Value, pack(1)) },
-		"unknown outcome":       func(_ *puppet, j job) []byte { return j.results(0, 6, pack(1)) },
+		"unknown outcome":       func(_ *puppet, j job) []byte { return j.results(0, 7, pack(1)) },
 		"bytes after the item": func(_ *puppet, j job) []byte {
 			frame := append(j.results(0, wire.Value, pack(1)), 0)
 			binary.BigEndian.PutUint64(frame[16:], uint64(len(frame)-wire.HeaderSize))

@@ -9,6 +9,7 @@ import (
 
 	"github.com/procpool/procpool/internal/registry"
 	"github.com/procpool/procpool/internal/remote"
+	"github.com/procpool/procpool/internal/shm"
 	"github.com/procpool/procpool/wire"
 )
 
@@ -100,6 +101,9 @@ func (s *Server) run(b *batch) {
 	w := stopwatch{perTask: b.head.Flags&wire.WantTiming != 0}
 	w.start()
 	for !s.gone.Load() {
+		if b.head.Hard > 0 {
+			s.cfg.Page.Begin(shm.Clock())
+		}
 		offset, ok := s.cfg.Page.Claim(b.id)
 		if !ok {
 			break
@@ -135,13 +139,9 @@ func (s *Server) one(b *batch, invoke registry.Invoke, arg []byte, w *stopwatch)
 
 func (s *Server) begin(t *Task) {
 	s.running.Store(t)
-	if soft := t.batch.head.Soft; soft > 0 {
-		if at := time.Now().Add(soft); t.deadline.IsZero() || at.Before(t.deadline) {
-			t.deadline = at
-		}
-	}
+	t.limited()
 	if !t.deadline.IsZero() {
-		t.timer = time.AfterFunc(time.Until(t.deadline), func() { t.end(context.DeadlineExceeded) })
+		t.timer = time.AfterFunc(time.Until(t.deadline), t.expire)
 	}
 	if s.stopping.Load() || s.cancelledEarly(t.batch.id, t.offset) {
 		t.end(context.Canceled)
@@ -172,6 +172,9 @@ func (s *Server) call(t *Task, invoke registry.Invoke, arg []byte) (out []byte, 
 		}
 	}()
 	out, outcome, err := invoke(t, arg, scratch)
+	if err != nil && outcome == wire.Failed && t.overdue.Load() {
+		outcome = wire.Overdue
+	}
 	if err == nil && uint64(len(out)-headroom) > s.welcome.Max {
 		err = fmt.Errorf("%w: %d bytes, more than %d", wire.ErrTooLarge, len(out)-headroom, s.welcome.Max)
 		outcome = wire.Unencodable

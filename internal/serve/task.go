@@ -14,8 +14,11 @@ import (
 type Task struct {
 	batch    *batch
 	offset   int
-	deadline time.Time // zero for none
+	deadline time.Time // when the context ends; zero for never
+	limit    time.Time // of the task's own time: soft, else hard; zero for none
+	soft     bool      // deadline is the soft limit
 	timer    *time.Timer
+	overdue  atomic.Bool // the context ended at the soft limit
 
 	err  atomic.Pointer[error]         // why the context ended; nil while it has not
 	done atomic.Pointer[chan struct{}] // nil until asked for, or until the end
@@ -33,6 +36,39 @@ type taskKey struct{}
 func FromContext(ctx context.Context) *Task {
 	t, _ := ctx.Value(taskKey{}).(*Task)
 	return t
+}
+
+// limited sets what follows from the time limits of a task that begins now.
+func (t *Task) limited() {
+	head := &t.batch.head
+	if head.Soft <= 0 && head.Hard <= 0 {
+		return
+	}
+	now := time.Now()
+	if head.Soft <= 0 {
+		t.limit = now.Add(head.Hard) // the parent's affair: the context goes on
+		return
+	}
+	t.limit = now.Add(head.Soft)
+	if t.deadline.IsZero() || t.limit.Before(t.deadline) {
+		t.deadline, t.soft = t.limit, true
+	}
+}
+
+// expire ends the context at the deadline.
+func (t *Task) expire() {
+	if t.soft {
+		t.overdue.Store(true) // before the context ends: the task may return at once
+	}
+	t.end(context.DeadlineExceeded)
+}
+
+// Limit returns when the task's time is up: its soft limit, else its hard one, else its context's deadline. It is zero where there is none.
+func (t *Task) Limit() time.Time {
+	if !t.limit.IsZero() {
+		return t.limit
+	}
+	return t.deadline
 }
 
 // Deadline implements context.Context.

@@ -12,6 +12,8 @@
 //	    64  published: bytes ever appended to the ring
 //	   128  claim words, one for each of wire.MaxBatches batches, by batch id modulo
 //	        that number: id<<48 | next<<24 | limit
+//	  1152  begun: when the running task began, in nanoseconds of CLOCK_MONOTONIC; only
+//	        kept for tasks with a hard time limit
 //	  4096  the ring: RingSize bytes
 //
 // # Claim words
@@ -20,6 +22,11 @@
 // into the pipe. The worker starts a task by moving next up by compare-and-swap while
 // next < limit. The parent takes tasks back by moving limit down, never below next. So every
 // task is either started or taken back, exactly, whatever the worker is doing.
+//
+// # Begun
+//
+// The worker stores the time before it claims the task. So whoever reads a claim word and then this one sees the
+// beginning of that task or, if the task has ended meanwhile, a later time, never the beginning of an earlier task.
 //
 // # The ring
 //
@@ -54,6 +61,7 @@ const (
 	offPublish  = 64
 	offClaims   = 128
 	claimStride = 64
+	offBegun    = offClaims + Claims*claimStride
 	offRing     = 4096
 
 	// Size is the size of the page in bytes.
