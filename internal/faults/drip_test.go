@@ -82,6 +82,7 @@ func TestRow079EndlessReportsAndRecordsCostNoMemoryAndHoldUpNobody(t *testing.T)
 		pool.WithLogger(hclog.NewNullLogger()))
 	t.Cleanup(func() { close(consume) })
 	s.works()
+	before := heap()
 	s.spoil(func(p *puppet, j job) {
 		p.write(j.started(0))
 		block := floodOf(t, j)
@@ -100,18 +101,19 @@ func TestRow079EndlessReportsAndRecordsCostNoMemoryAndHoldUpNobody(t *testing.T)
 	future := submit(s.fixture, double, 21)
 	recv(t, flooding)
 	eventually(t, patience, "a MiB has come", func() bool { return sent.Load() > 1<<20 })
-	before, begin := heap(), time.Now()
+	begin := time.Now()
 	for range 200 {
 		s.works() // the neighbour does
 	}
 	assert.Less(t, time.Since(begin), patience/2, "two hundred calls beside the flood")
-	eventually(t, patience, "16 MiB have come", func() bool { return sent.Load() > 16<<20 })
-	assert.Less(t, heap(), before+8<<20, "heap")
+	eventually(t, patience, "4 MiB have come", func() bool { return sent.Load() > 4<<20 })
 	close(enough)
 	n, err := await(t, future)
 	assert.NoError(t, err)
 	assert.Equal(t, 42, n)
 	assert.Positive(t, s.Stats().ReportsDropped)
+	// Only now: beside the flood the collector counts what came while it marked.
+	assert.Less(t, heap(), before+4<<20, "heap, with a consumer that has taken nothing")
 }
 
 // floodOf is a block of small frames that a worker may send while it runs a task.
