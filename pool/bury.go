@@ -21,8 +21,9 @@ func (c *core) bury(p *proc) {
 	_ = p.child.Pipe().Close() // nobody reads it
 	p.out.end()
 	p.text.wait()
+	byKiller := isKill(signalOf(p.child.State())) && !p.wasKilled() && c.kills.take()
 	c.mu.Lock()
-	p.verdictLocked()
+	p.verdictLocked(byKiller)
 	after := p.accountLocked()
 	p.buriedLocked()
 	after = append(after, c.resettleLocked(p.slot)...)
@@ -153,8 +154,15 @@ func (p *proc) logExitLocked(e WorkerExit) {
 	}
 }
 
-// verdictLocked decides why the process ended. A process that was about to leave and died under a task did not leave.
-func (p *proc) verdictLocked() {
+// wasKilled reports whether the pool has killed the process.
+func (p *proc) wasKilled() bool {
+	p.core.mu.Lock()
+	defer p.core.mu.Unlock()
+	return p.killed
+}
+
+// verdictLocked decides why the process ended; byKiller says that the system's out-of-memory killer has struck. A process that was about to leave and died under a task did not leave.
+func (p *proc) verdictLocked(byKiller bool) {
 	if p.reason != "" && (p.killed || !p.hasTaskLocked()) {
 		return
 	}
@@ -162,8 +170,12 @@ func (p *proc) verdictLocked() {
 	switch {
 	case state == nil:
 		p.reason = ReasonStopped
+	case byKiller:
+		p.reason = ReasonOutOfMemory
 	case signalOf(state) != nil:
 		p.reason = ReasonSignal
+	case state.ExitCode() == 2 && p.overMemoryLimitLocked():
+		p.reason = ReasonMemoryLimit
 	case state.ExitCode() == 2 && crashAt(p.text.tail()) >= 0:
 		p.reason = ReasonCrash
 	default:
@@ -183,7 +195,7 @@ func (p *proc) exitErrorLocked() *ExitError {
 	if state != nil {
 		e.Code = state.ExitCode()
 		e.CPU = state.UserTime() + state.SystemTime()
-		e.MaxRSS = maxRSS(state)
+		e.MaxRSS = p.maxRSS()
 	}
 	return e
 }

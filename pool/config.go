@@ -41,6 +41,12 @@ type config struct {
 	softTimeout time.Duration // 0: none
 	retries     int
 
+	heartbeat    time.Duration // 0: none
+	maxMemory    int64         // 0: none
+	memoryLimit  int64         // 0: none
+	restartLimit int
+	restartPer   time.Duration
+
 	stopGrace    time.Duration
 	startTimeout time.Duration
 	queueSize    int // 0: unbounded
@@ -68,6 +74,10 @@ type hook struct {
 const (
 	defaultWorkerProcs  = 2 // with 1, the read loop beside a busy task takes up to 30 ms to react
 	defaultJitter       = 0.1
+	defaultHeartbeat    = 10 * time.Second
+	leastHeartbeat      = time.Second
+	defaultRestartLimit = 5
+	defaultRestartPer   = 10 * time.Second
 	defaultStopGrace    = 5 * time.Second
 	defaultStartTimeout = 30 * time.Second
 	defaultMaxPayload   = 128 << 20
@@ -78,6 +88,9 @@ func defaults() *config {
 		workers:      runtime.GOMAXPROCS(0),
 		procs:        defaultWorkerProcs,
 		jitter:       defaultJitter,
+		heartbeat:    defaultHeartbeat,
+		restartLimit: defaultRestartLimit,
+		restartPer:   defaultRestartPer,
 		stopGrace:    defaultStopGrace,
 		startTimeout: defaultStartTimeout,
 		maxPayload:   defaultMaxPayload,
@@ -119,6 +132,14 @@ func (c *config) validate() error {
 	want(!c.set["WithSoftTimeout"] || c.softTimeout > 0, "WithSoftTimeout(%v): want more than 0; without the option there is no limit", c.softTimeout)
 	want(c.softTimeout <= 0 || c.taskTimeout <= 0 || c.softTimeout < c.taskTimeout, "WithSoftTimeout(%v): want less than WithTaskTimeout(%v)", c.softTimeout, c.taskTimeout)
 	want(c.retries >= 0, "WithRetries(%d): want 0 or more", c.retries)
+	want(c.heartbeat == 0 || c.heartbeat >= leastHeartbeat, "WithHeartbeat(%v): want at least %v, or 0 for none", c.heartbeat, leastHeartbeat)
+	want(c.restartLimit >= 1 && c.restartPer > 0, "WithRestartLimit(%d, %v): want at least 1 in a time of more than 0", c.restartLimit, c.restartPer)
+	want(!c.set["WithMaxWorkerMemory"] || c.maxMemory > 0, "WithMaxWorkerMemory(%d): want more than 0 bytes", c.maxMemory)
+	want(!c.set["WithMemoryLimit"] || c.memoryLimit > 0, "WithMemoryLimit(%d): want more than 0 bytes", c.memoryLimit)
+	if (c.maxMemory > 0 || c.memoryLimit > 0) && !c.inline {
+		err := canMeasure()
+		want(err == nil, "WithMaxWorkerMemory and WithMemoryLimit: %v", err)
+	}
 	want(c.stopGrace >= 0, "WithStopGrace(%v): want 0 or more", c.stopGrace)
 	want(c.startTimeout > 0, "WithStartTimeout(%v): want more than 0", c.startTimeout)
 	want(!c.set["WithQueueSize"] || c.queueSize >= 1, "WithQueueSize(%d): want at least 1", c.queueSize)

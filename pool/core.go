@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+
+	"github.com/procpool/procpool/internal/oom"
 )
 
 // core is the pool itself. Goroutines hold a core; users hold a Pool, so that a Pool that is dropped can
@@ -20,6 +22,7 @@ type core struct {
 	log hclog.Logger
 	img image
 
+	kills   killCounter
 	output  *output
 	exits   *dispatcher[WorkerExit] // nil where nobody listens
 	reports *dispatcher[report]     // nil where nobody listens
@@ -110,6 +113,9 @@ func newCore(cfg *config) (*core, error) {
 	if cfg.name != "" {
 		c.log = c.log.Named(cfg.name)
 	}
+	if !cfg.inline {
+		c.kills.watch = oom.NewWatch()
+	}
 	c.output = newOutput(cfg.stdout, cfg.stderr)
 	if cfg.onExit != nil {
 		c.exits = newDispatcher(func(e WorkerExit) { c.guard("WithOnExit", func() { cfg.onExit(e) }) })
@@ -126,6 +132,7 @@ func newCore(cfg *config) (*core, error) {
 
 // start brings up the slots and waits until each has a ready worker or one has failed.
 func (c *core) start(ctx context.Context) error {
+	c.startPulse()
 	c.mu.Lock()
 	first := c.growLocked(c.cfg.workers)
 	c.unlock()

@@ -62,6 +62,7 @@
 //	supervise   one a slot; New or Resize starts it; ends with the slot; Close and Shutdown wait. Starts processes, counts
 //	            failed starts, waits out the backoff.
 //	drain       started by the first Shutdown or Close; ends when every process has; they wait for it.
+//	pulse       asks the processes for a sign of life and looks at their memory; ends with the pool; nobody waits.
 //	sink.run    while there is output to write; ends when there is not; Close and Shutdown wait, a second if it is stuck.
 //	dispatcher  while there are events for WithOnExit or WithOnReport; nobody waits, since the callback may be the caller.
 //

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"github.com/procpool/procpool/internal/shm"
@@ -49,12 +50,18 @@ func (s *slot) spawn() (*proc, error) {
 	if c.cfg.maxTasks > 0 {
 		p.quota = max(1, c.cfg.maxTasks-int(float64(c.cfg.maxTasks)-c.jittered(float64(c.cfg.maxTasks))))
 	}
+	if c.cfg.maxMemory > 0 {
+		p.fat = int64(c.jittered(float64(c.cfg.maxMemory)))
+	}
+	if !c.cfg.inline {
+		p.inheritedRSS = ownPeak()
+	}
 	cookie := newCookie()
 	if err := c.img.start(p, cookie); err != nil {
 		return nil, &StartError{Stage: "spawn", Path: p.path, Err: err}
 	}
 	p.out = newOutbox(p.child.Pipe())
-	p.in = wire.NewReader(p.child.Wire(), uint64(c.cfg.maxPayload), wire.Kind.FromWorker)
+	p.in = wire.NewReader(counter{p.child.Wire(), &p.read}, uint64(c.cfg.maxPayload), wire.Kind.FromWorker)
 	p.cookie = cookie
 	c.procs.Add(1)
 	go p.out.run()
@@ -94,7 +101,27 @@ func (p *proc) greet() (before []byte, err error) {
 	if !p.hello.Page {
 		p.dropPage()
 	}
+	if err := p.limitMemory(); err != nil {
+		return before, &limitError{err}
+	}
 	return before, p.welcome()
+}
+
+// limitError is a limit that could not be set, or makes no sense.
+type limitError struct{ error }
+
+func (e *limitError) Unwrap() error { return e.error }
+
+// counter counts what is read.
+type counter struct {
+	io.Reader
+	n *atomic.Int64
+}
+
+func (c counter) Read(b []byte) (int, error) {
+	n, err := c.Reader.Read(b)
+	c.n.Add(int64(n))
+	return n, err
 }
 
 // dropPage forgets the page that the worker did not map.
@@ -109,7 +136,7 @@ func (p *proc) welcome() error {
 	c := p.core
 	frame, err := wire.AppendMap(nil, wire.Welcome, 0, 0, &wire.WelcomeBody{
 		Version: wire.Version, Slot: p.slot.id, Pool: c.cfg.name, Max: uint64(c.cfg.maxPayload),
-		Level: logLevel(c.log), Reports: c.reports != nil,
+		Level: logLevel(c.log), Reports: c.reports != nil, Memory: max(0, c.cfg.memoryLimit),
 	})
 	if err != nil {
 		return err
@@ -137,12 +164,16 @@ var errNoHello = errors.New("it ended before it said hello")
 
 // discard ends a process that never said hello, and explains.
 func (p *proc) discard(cause error, stdout []byte) error {
-	stage := "hello"
+	stage, reason := "hello", ReasonProtocol
 	var build *buildError
-	if errors.Is(cause, wire.ErrVersion) || errors.As(cause, &build) {
+	var limit *limitError
+	switch {
+	case errors.Is(cause, wire.ErrVersion) || errors.As(cause, &build):
 		stage = "version"
+	case errors.As(cause, &limit):
+		stage, reason, cause = "init", ReasonStopped, limit.error
 	}
-	p.kill(ReasonProtocol, cause)
+	p.kill(reason, cause)
 	<-p.child.Exited()
 	p.core.bury(p)
 	p.core.procs.Done()
@@ -168,7 +199,10 @@ func (p *proc) initialize() error {
 	if p.core.cfg.initializer == nil {
 		return nil
 	}
-	return p.runHook(p.core.cfg.initializer, wire.IsInitializer)
+	if err := p.runHook(p.core.cfg.initializer, wire.IsInitializer); err != nil {
+		return err
+	}
+	return p.checkMemory()
 }
 
 // initFailed ends a process whose initializer failed, and explains.

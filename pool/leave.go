@@ -53,9 +53,7 @@ func (p *proc) farewell() {
 func (p *proc) awaitQuiet() bool {
 	c := p.core
 	c.mu.Lock()
-	for _, b := range append([]*batch(nil), p.inflight...) {
-		p.recallLocked(b, b.got)
-	}
+	p.recallAllLocked()
 	p.dropAnsweredLocked()
 	var quiet chan struct{}
 	if len(p.inflight) > 0 {

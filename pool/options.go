@@ -81,6 +81,35 @@ func WithMaxWorkerAge(d time.Duration) Option {
 	return option("WithMaxWorkerAge", func(c *config) { c.maxAge = d })
 }
 
+// WithMaxWorkerMemory renews a worker after the task that left it with more private memory (RssAnon) than this, in bytes, whatever it has had
+// before: shared Blobs are free. It is a soft limit against leaks; see WithMemoryLimit for a hard one. By default workers stay. Linux only. It costs a look into /proc, some
+// microseconds, after a Results frame.
+func WithMaxWorkerMemory(bytes int64) Option {
+	return option("WithMaxWorkerMemory", func(c *config) { c.maxMemory = bytes })
+}
+
+// WithMemoryLimit limits the private memory of a worker, in bytes, while a task runs. It is enforced by the kernel (RLIMIT_DATA, above what a fresh worker has mapped
+// and does not use); Go's collector is told of 90 % of it, so that it tries first. An allocation in Go beyond it ends the process, and the task fails with an *ExitError of
+// ReasonMemoryLimit; in C, malloc fails. Shared mappings that a task makes are looked at ten times a second; shared Blobs do not count. New refuses a limit that
+// leaves less than 32 MiB above what a ready worker has, initializer included. The default is no limit. Linux only.
+func WithMemoryLimit(bytes int64) Option {
+	return option("WithMemoryLimit", func(c *config) { c.memoryLimit = bytes })
+}
+
+// WithHeartbeat sets how long a worker may leave a question of the pool unanswered, busy or not, before it is killed as ReasonUnresponsive: it is stopped or wedged, or
+// sends or takes a frame so slowly that it might as well be. The default is 10 seconds, the least 1 second; 0 asks nothing. A task that computes, in Go or in C,
+// does not keep its worker from answering. Time in which a debugger holds the worker, or this process was stopped, does not count.
+func WithHeartbeat(d time.Duration) Option {
+	return option("WithHeartbeat", func(c *config) { c.heartbeat = d })
+}
+
+// WithRestartLimit sets how many starts of a slot's workers may fail within a time before the slot is broken: starts that ended before the worker was ready, or after
+// that without its having begun a task. A broken slot is tried again with growing pauses; while no slot is healthy every call gets ErrBroken. The default is
+// 5 in 10 seconds. A death under a task does not count.
+func WithRestartLimit(n int, per time.Duration) Option {
+	return option("WithRestartLimit", func(c *config) { c.restartLimit, c.restartPer = n, per })
+}
+
 // WithIdleTimeout ends workers that had nothing to do for d, down to min of them. They are started again
 // when there is work for them. By default idle workers stay.
 func WithIdleTimeout(min int, d time.Duration) Option {

@@ -3,6 +3,7 @@ package pool
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // pipe is the parent's end of a worker's standard input.
@@ -14,6 +15,9 @@ type pipe interface {
 	Close() error
 }
 
+// writePiece is how much is written between two counts of what has left.
+const writePiece = 256 << 10
+
 // copyBelow is the size up to which bytes are copied behind the frames that wait already, so that they leave in one system call.
 const copyBelow = 16 << 10
 
@@ -23,6 +27,8 @@ const copyBelow = 16 << 10
 type outbox struct {
 	to   pipe
 	kick chan struct{} // capacity 1: there is something that has to wait for the pipe
+
+	written atomic.Int64 // bytes that the pipe has taken
 
 	mu      sync.Mutex
 	queue   [][]byte // to be written; the first may be begun
@@ -74,6 +80,7 @@ func (o *outbox) flush() {
 		b := o.takeLocked()
 		o.mu.Unlock()
 		n, err := o.to.TryWrite(b)
+		o.written.Add(int64(n))
 		o.mu.Lock()
 		if err != nil {
 			o.endLocked() // the reader will see that the process is gone, or kill it
@@ -110,7 +117,7 @@ func (o *outbox) run() {
 		for !o.ended && len(o.queue) > 0 {
 			b := o.takeLocked()
 			o.mu.Unlock()
-			_, err := o.to.Write(b)
+			err := o.write(b)
 			o.mu.Lock()
 			if err != nil {
 				o.endLocked()
@@ -123,6 +130,19 @@ func (o *outbox) run() {
 			return
 		}
 	}
+}
+
+// write writes all of b, piece by piece, so that a worker that takes it slowly can be told from one that does not take it.
+func (o *outbox) write(b []byte) error {
+	for len(b) > 0 {
+		n, err := o.to.Write(b[:min(len(b), writePiece)])
+		o.written.Add(int64(n))
+		if err != nil {
+			return err
+		}
+		b = b[n:]
+	}
+	return nil
 }
 
 // end makes the outbox drop everything. The pipe must be closed first, so that run, which may be waiting for it, ends.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -45,7 +46,12 @@ type proc struct {
 	cookie string
 	hello  wire.HelloBody
 
-	saidBye bool // of recv
+	saidBye bool         // of recv
+	weighed time.Time    // of recv: when its memory was last measured
+	read    atomic.Int64 // bytes that came from it
+
+	fat          int64 // memory from which on it is renewed; 0 for none
+	inheritedRSS int64 // peak memory of this process when it was started: see maxRSS
 
 	gone  chan struct{} // closed when it is buried: reaped, accounted for
 	renew chan struct{} // closed when a replacement is wanted
@@ -61,7 +67,7 @@ type proc struct {
 	replaced bool   // the replacement is there
 	leaving  bool   // gets no more tasks and will be told to stop
 	bye      bool   // announced that it leaves
-	pinged   bool
+	heart    heart
 	watchdog watchdog
 	overdue  *overdue
 	noticed  int64      // when the running task was announced, by shm.Clock; from a worker without a page
@@ -91,7 +97,7 @@ func (p *proc) watch() {
 // goroutine of each ready proc.
 func (p *proc) recv() {
 	defer p.core.procs.Done()
-	err := p.read()
+	err := p.listen()
 	if !errors.Is(err, io.EOF) && !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, os.ErrClosed) {
 		p.kill(ReasonProtocol, err)
 	}
@@ -113,7 +119,7 @@ func (p *proc) awaitExit(err error) {
 	<-p.child.Exited()
 }
 
-func (p *proc) read() error {
+func (p *proc) listen() error {
 	for {
 		f, err := p.in.Next()
 		if err != nil {
@@ -143,7 +149,7 @@ func (p *proc) handle(f wire.Frame) error {
 		p.record(f)
 		return nil
 	case wire.Beat:
-		return p.beat()
+		return p.beatNotice()
 	case wire.Bye:
 		return p.byeNotice()
 	default:
@@ -166,6 +172,7 @@ func (p *proc) results(f wire.Frame) error {
 	if err != nil {
 		return err
 	}
+	m := p.measure(f)
 	c := p.core
 	c.mu.Lock()
 	b, err := p.matchLocked(f)
@@ -183,6 +190,7 @@ func (p *proc) results(f wire.Frame) error {
 	if !hook {
 		c.countLocked(b, from, n, failed)
 		c.speedLocked(b.head.Func).add(head.Exec, n)
+		p.renewIfFatLocked(m)
 	}
 	p.dropAnsweredLocked()
 	c.refillLocked(p)
@@ -287,6 +295,13 @@ func (p *proc) recallLocked(b *batch, from int) {
 	b.recalling = true
 	p.recalls++
 	p.sendLocked(wire.AppendControl(nil, wire.Recall, b.id, uint32(from), nil), nil)
+}
+
+// recallAllLocked takes back all that has not started.
+func (p *proc) recallAllLocked() {
+	for _, b := range slices.Clone(p.inflight) {
+		p.recallLocked(b, b.got)
+	}
 }
 
 // startedLocked returns how many tasks of b have started, as far as can be known.
@@ -402,16 +417,6 @@ func (p *proc) killLocked(reason ExitReason, cause error) {
 	}
 	p.killed = true
 	p.child.Kill()
-}
-
-func (p *proc) beat() error {
-	p.core.mu.Lock()
-	defer p.core.mu.Unlock()
-	if !p.pinged {
-		return illegal(wire.Frame{Header: wire.Header{Kind: wire.Beat}}, "nobody asked")
-	}
-	p.pinged = false
-	return nil
 }
 
 // hasLeft reports whether the worker has taken its leave and has nothing more to answer.

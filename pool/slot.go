@@ -59,10 +59,8 @@ type slot struct {
 }
 
 const (
-	restartLimit  = 5
-	restartPeriod = 10 * time.Second
-	backoffFirst  = 100 * time.Millisecond
-	backoffMost   = 10 * time.Second
+	backoffFirst = 100 * time.Millisecond
+	backoffMost  = 10 * time.Second
 )
 
 // growLocked adds n slots and starts their goroutines.
@@ -223,9 +221,9 @@ func (s *slot) failed(err error) bool {
 	s.starting = nil
 	now := time.Now()
 	s.recent = append(s.recent, now)
-	s.recent = slices.DeleteFunc(s.recent, func(t time.Time) bool { return now.Sub(t) > restartPeriod })
+	s.recent = slices.DeleteFunc(s.recent, func(t time.Time) bool { return now.Sub(t) > c.cfg.restartPer })
 	wait := s.retries.Next()
-	if len(s.recent) > restartLimit || s.state == StateBroken {
+	if len(s.recent) > c.cfg.restartLimit || s.state == StateBroken {
 		s.setLocked(StateBroken)
 	} else {
 		s.setLocked(StateBackoff)
@@ -321,9 +319,7 @@ func (c *core) armAgeLocked(p *proc) {
 		c.mu.Lock()
 		defer c.unlock()
 		c.retireLocked(p)
-		for _, b := range slices.Clone(p.inflight) {
-			p.recallLocked(b, b.got)
-		}
+		p.recallAllLocked()
 		p.dropAnsweredLocked()
 		p.leaveIfDoneLocked()
 		c.pumpLocked()

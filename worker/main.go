@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 
 	"github.com/procpool/procpool/internal/boot"
 	"github.com/procpool/procpool/internal/proc"
@@ -60,7 +61,16 @@ func serveWire(marker boot.Marker) error {
 		Hello: wire.HelloBody{
 			Version: wire.Version, Build: identity, PID: os.Getpid(), Functions: registry.Names(), Page: shared,
 		},
+		Welcomed: limitMemory,
 	}).Run()
+}
+
+// limitMemory makes the collector work harder before the kernel's limit strikes. A lower limit that is set already (GOMEMLIMIT) stays.
+func limitMemory(w wire.WelcomeBody) {
+	limit := w.Memory / 10 * 9
+	if limit > 0 && limit < debug.SetMemoryLimit(-1) {
+		debug.SetMemoryLimit(limit)
+	}
 }
 
 func openPage(files boot.Files) (page *shm.Page, shared bool, err error) {

@@ -2,11 +2,12 @@
 //
 //	caller of Start        spawner thread              waiter goroutine
 //	+--------------+       +------------------+        +---------------------------+
-//	| make pipes   | work  | nice, affinity   |        | pidfd readable: it ended  |
-//	| ask spawner  |======>| vfork, exec      |        | SIGKILL to its group      |
-//	| close theirs |<======| restore affinity |        | reap, close life pipe     |
-//	| start waiter |       +------------------+        | close Exited              |
-//	+--------------+        never ends                 +---------------------------+
+//	| make pipes   | work  | rules, niceness  |        | pidfd readable: it ended  |
+//	| ask spawner  |======>| affinity         |        | SIGKILL to its group      |
+//	| close theirs |<======| vfork, exec      |        | reap, close life pipe     |
+//	| set limits   |       | restore affinity |        | close Exited              |
+//	| start waiter |       +------------------+        +---------------------------+
+//	+--------------+        never ends
 //
 // # Descriptors of a child
 //
@@ -30,7 +31,7 @@
 // init, and is covered by Pdeathsig until then. A foreign child cannot arm it, so the parent does, as soon as the group id
 // is known: between its exec and that moment, about a millisecond, only the end of its stdin tells it that the parent is gone.
 // It must not keep Pdeathsig on top: the leader would die first and take the armed descriptor along, and its own children
-// would survive.
+// would survive. The pipe of an own child with Rules is armed by the parent as well, instead of Pdeathsig (see spawn).
 //
 // Beyond its reach are grandchildren that left the group (setsid, setpgid), and those whose worker ends by itself in the very
 // moment in which the parent does: an own worker's children do not hold the armed descriptor, and nobody is left to kill them.
@@ -38,6 +39,7 @@
 // # Goroutines
 //
 // One spawner per distinct niceness (most programs have one), started by the first Start that needs it; it never ends, and
-// says why in spawner_linux.go. One waiter per child, started by Start; it ends when the child has been reaped, and Exited
-// is how others wait for it. Waiting holds no thread where the system has pidfd.
+// says why in spawner_linux.go. A child with Rules is started by a goroutine and thread of its own, which end at once. One
+// waiter per child, started by Start; it ends when the child has been reaped, and Exited is how others wait for it. Waiting
+// holds no thread where the system has pidfd.
 package proc

@@ -13,7 +13,7 @@ var errNoImage = errors.New("neither a path nor an argument list was given")
 // Error says which step of a start failed, and for which image. It unwraps to the operating system's error, so that
 // errors.Is finds syscall.EMFILE, syscall.EAGAIN, fs.ErrNotExist, ...
 type Error struct {
-	Step string // "image", "hook", "pipe", "poll", "nice", "affinity", "chdir", "fork/exec"
+	Step string // "image", "hook", "pipe", "poll", "no_new_privs", "landlock", "seccomp", "nice", "affinity", "chdir", "fork/exec", "limit"
 	Path string // the image, or for "chdir" the directory
 	Err  error
 }

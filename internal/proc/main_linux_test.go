@@ -40,6 +40,8 @@ var roles = map[string]func(args []string){
 	"lost":       playLostBinary,
 	"sieve":      playSieve,
 	"nice":       playNice,
+	"trespass":   playTrespass,
+	"nest":       playNest,
 }
 
 func init() {
@@ -349,15 +351,25 @@ func inheritable() map[int]string {
 
 // kinds are children whose parent will die.
 var kinds = map[string]func() proc.Spec{
-	"idle":     func() proc.Spec { return own("hang") },
-	"busy":     func() proc.Spec { return own("busy") },
-	"stopped":  func() proc.Spec { return own("hang") },
-	"family":   func() proc.Spec { return own("family") },
-	"unarmed":  func() proc.Spec { return unmarked("hang") },
-	"foreign":  func() proc.Spec { return shell("sleep 1000 & echo $$ $!; wait") },
-	"newborn":  func() proc.Spec { return own("hang") },
-	"niced":    func() proc.Spec { spec := own("family"); spec.Nice, spec.SetNice = 3, true; return spec },
-	"deafened": func() proc.Spec { return shell(`trap "" HUP INT TERM USR1; sleep 1000 & echo $$ $!; wait`) },
+	"idle":             func() proc.Spec { return own("hang") },
+	"busy":             func() proc.Spec { return own("busy") },
+	"stopped":          func() proc.Spec { return own("hang") },
+	"family":           func() proc.Spec { return own("family") },
+	"unarmed":          func() proc.Spec { return unmarked("hang") },
+	"foreign":          func() proc.Spec { return shell("sleep 1000 & echo $$ $!; wait") },
+	"newborn":          func() proc.Spec { return own("hang") },
+	"niced":            func() proc.Spec { spec := own("family"); spec.Nice, spec.SetNice = 3, true; return spec },
+	"hardened-idle":    func() proc.Spec { return hardened("hang", allRules) },
+	"hardened-busy":    func() proc.Spec { return hardened("busy", allRules) },
+	"hardened-stopped": func() proc.Spec { return hardened("hang", allRules) },
+	"hardened-family": func() proc.Spec {
+		spec := hardened("family", allRules)
+		spec.Rules.ReadOnly = []string{"/bin", "/usr/bin"}
+		return spec
+	},
+	"hardened-foreign": func() proc.Spec { return hardenedShell("sleep 1000 & echo $$ $!; wait") },
+	"hardened-newborn": func() proc.Spec { return hardened("hang", allRules) },
+	"deafened":         func() proc.Spec { return shell(`trap "" HUP INT TERM USR1; sleep 1000 & echo $$ $!; wait`) },
 }
 
 // playParent starts two children of each kind that it is given, prints what processes there are, and waits for its end.
@@ -367,14 +379,14 @@ func playParent(args []string) {
 		for range 2 {
 			p, err := proc.Start(kinds[kind]())
 			must(err)
-			if kind == "newborn" { // as young as a child can be
+			if strings.HasSuffix(kind, "newborn") { // as young as a child can be
 				pids = append(pids, strconv.Itoa(p.PID()))
 				continue
 			}
 			text, err := bufio.NewReader(p.Out()).ReadString('\n')
 			must(err)
 			pids = append(pids, strings.TrimSpace(text))
-			if kind == "stopped" {
+			if strings.HasSuffix(kind, "stopped") {
 				p.Signal(syscall.SIGSTOP)
 			}
 		}
@@ -439,7 +451,11 @@ func difference(after, before map[int]string) string {
 }
 
 // playLostBinary removes its own file, then puts another program in its place.
-func playLostBinary([]string) {
+func playLostBinary(args []string) {
+	child := own("inspect")
+	if len(args) > 0 {
+		child.Rules = allRules
+	}
 	path, err := os.Executable()
 	must(err)
 	if filepath.Base(path) != "lost" {
@@ -448,10 +464,10 @@ func playLostBinary([]string) {
 	mine, err := proc.SelfIdentity()
 	must(err)
 	must(os.Remove(path))
-	removed, err := inspect(own("inspect"))
+	removed, err := inspect(child)
 	must(err)
 	must(os.WriteFile(path, []byte("#!/bin/sh\nexit 66\n"), 0o755))
-	replaced, err := inspect(own("inspect"))
+	replaced, err := inspect(child)
 	must(err)
 	fmt.Println(removed.Identity == mine, replaced.Identity == mine, removed.Name)
 }

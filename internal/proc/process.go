@@ -3,6 +3,8 @@ package proc
 import (
 	"os"
 	"sync"
+
+	"github.com/procpool/procpool/internal/harden"
 )
 
 // Process is one started child. Its methods may be called from any goroutine.
@@ -42,8 +44,26 @@ func Start(spec Spec) (*Process, error) {
 		links.closeOurs()
 		return nil, named(err, path)
 	}
+	if err := p.limit(&spec); err != nil {
+		p.Kill()
+		p.wait()
+		links.closeOurs()
+		return nil, named(err, path)
+	}
 	go p.wait()
 	return p, nil
+}
+
+// limit sets from outside what a child cannot be born with. The child runs already, but it is not reaped before its waiter
+// begins, so that its process id means nobody else.
+func (p *Process) limit(spec *Spec) error {
+	if spec.OOMScore != 0 {
+		_ = harden.RaiseOOMScore(p.pid, spec.OOMScore)
+	}
+	if err := spec.Limits.Apply(p.pid); err != nil {
+		return stepError("limit", err)
+	}
+	return nil
 }
 
 func newProcess(child *os.Process, l *links, w watch) *Process {
@@ -130,6 +150,16 @@ func (p *Process) Signal(sig os.Signal) {
 	if !p.over {
 		_ = p.os.Signal(sig)
 	}
+}
+
+// Limit sets limits on the living child; zero fields stay as they are. It does nothing once the child has ended.
+func (p *Process) Limit(l harden.Limits) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.over {
+		return nil
+	}
+	return l.Apply(p.pid)
 }
 
 // Close closes the parent's pipe ends; reads and writes that are under way end with os.ErrClosed. It may be called more

@@ -7,7 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// spawn starts the child on the spawner's thread.
+// spawn starts the child on the spawner's thread. An own child with Rules comes from a thread that ends at once, and
+// Pdeathsig with it: its life pipe is armed here, as a foreign child's is. If the parent dies before that, the child finds
+// the pipe closed when it arms it itself.
 func spawn(spec *Spec, path string, l *links) (*Process, error) {
 	pidfd := -1
 	attr := &os.ProcAttr{
@@ -16,11 +18,12 @@ func spawn(spec *Spec, path string, l *links) (*Process, error) {
 		Files: l.files(spec.Page),
 		Sys:   &syscall.SysProcAttr{Setpgid: true, PidFD: &pidfd},
 	}
-	if spec.Own {
+	mortal := spec.Own && !spec.Rules.Any()
+	if mortal {
 		attr.Sys.Pdeathsig = syscall.SIGKILL
 	}
 	var child *os.Process
-	err := onSpawner(spec, func() (err error) {
+	err := onSpawner(spec, path, func() (err error) {
 		child, err = os.StartProcess(path, spec.argv(path), attr)
 		if err != nil {
 			return forkError(path, spec.Dir, err)
@@ -30,7 +33,7 @@ func spawn(spec *Spec, path string, l *links) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !spec.Own {
+	if !mortal {
 		armLife(l.theirs[fdLife], child.Pid)
 	}
 	return newProcess(child, l, newWatch(pidfd)), nil

@@ -16,6 +16,9 @@ func spawn(spec *Spec, path string, l *links) (*Process, error) {
 	if len(spec.CPUs) > 0 {
 		return nil, stepError("affinity", errors.ErrUnsupported)
 	}
+	if err := spec.restrict(path); err != nil { // no system but Linux has rules, so this thread stays as it is
+		return nil, err
+	}
 	child, err := os.StartProcess(path, spec.argv(path), &os.ProcAttr{
 		Dir:   spec.Dir,
 		Env:   spec.env(),

@@ -18,6 +18,11 @@ import (
 // afterwards it would miss the threads that the child's runtime has already made. And it cannot be taken back on a thread,
 // because lowering it again needs a privilege. Hence one spawner, and thread, for each distinct niceness; there are 40.
 // Processor affinity can be put back by everybody, so it is set and restored around each start.
+//
+// Rules cannot be taken back either, but children with rules do not come from a spawner: each is started by a thread that
+// ends afterwards. From one thread they would share a Landlock domain, inside of which signals and tracing are free; and
+// their rules would be about the files that had the names when the first of them was started. It costs them Pdeathsig, see
+// spawn.
 type spawner struct {
 	work chan func()
 }
@@ -52,18 +57,28 @@ func spawnerFor(key spawnerKey) *spawner {
 
 // start finds a thread that is not the main one and stays on it.
 func (s *spawner) start(ready chan<- struct{}) {
-	runtime.LockOSThread()
-	if unix.Gettid() != unix.Getpid() {
+	apart(func() {
 		close(ready)
 		s.loop()
+	})
+}
+
+// apart runs f locked to a thread that is not the main one. It is for a goroutine that returns afterwards: the thread ends
+// with it.
+func apart(f func()) {
+	runtime.LockOSThread()
+	if unix.Gettid() != unix.Getpid() {
+		f()
 		return
 	}
 	// This is the main thread. Hold on to it until another goroutine has a thread, which must be another one then.
 	there := make(chan struct{})
-	go s.start(there)
+	go apart(func() {
+		close(there)
+		f()
+	})
 	<-there
 	runtime.UnlockOSThread()
-	close(ready)
 }
 
 // loop is the spawner's goroutine. It ends with the process.
@@ -83,19 +98,37 @@ func (s *spawner) do(f func()) {
 	<-done
 }
 
-// onSpawner runs start on a thread that has the niceness and affinity of spec.
-func onSpawner(spec *Spec, start func() error) (err error) {
-	key := spawnerKey{}
-	if spec.SetNice {
-		key = spawnerKey{set: true, nice: spec.Nice}
-	}
-	spawnerFor(key).do(func() {
+// onSpawner runs start on a thread that has the rules, niceness and affinity of spec.
+func onSpawner(spec *Spec, path string, start func() error) (err error) {
+	begin := func() {
+		if err = spec.restrict(path); err != nil {
+			return
+		}
 		if err = setNice(spec); err != nil {
 			return
 		}
 		err = withAffinity(spec.CPUs, start)
-	})
+	}
+	if spec.Rules.Any() {
+		once(begin)
+		return err
+	}
+	key := spawnerKey{}
+	if spec.SetNice {
+		key = spawnerKey{set: true, nice: spec.Nice}
+	}
+	spawnerFor(key).do(begin)
 	return err
+}
+
+// once runs f on a thread that ends afterwards.
+func once(f func()) {
+	done := make(chan struct{})
+	go apart(func() {
+		defer close(done)
+		f()
+	})
+	<-done
 }
 
 // setNice is repeated for each child, since what was refused once may be allowed later (RLIMIT_NICE).

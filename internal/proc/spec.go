@@ -1,6 +1,12 @@
 package proc
 
-import "os"
+import (
+	"errors"
+	"os"
+	"path/filepath"
+
+	"github.com/procpool/procpool/internal/harden"
+)
 
 // Spec says what to start.
 type Spec struct {
@@ -17,8 +23,8 @@ type Spec struct {
 	// Dir is the working directory; empty is the parent's.
 	Dir string
 
-	// Own says that the child runs this binary and package boot in it: it gets the descriptors 4 and 5 and, on Linux,
-	// Pdeathsig until it has armed its life pipe. Other children get the descriptors 0 to 3 only.
+	// Own says that the child runs this binary and package boot in it: it gets the descriptors 4 and 5 and, on Linux without
+	// Rules, Pdeathsig until it has armed its life pipe. Other children get the descriptors 0 to 3 only.
 	Own bool
 
 	// Page is inherited as descriptor 4 by an Own child; nil leaves 4 closed.
@@ -30,6 +36,17 @@ type Spec struct {
 
 	// CPUs are the processors that the child may run on; empty is the parent's set. Linux only, elsewhere Start fails.
 	CPUs []int
+
+	// Rules are what is forbidden to the child and to all that it starts; nothing to this process. Rules.Image is set by
+	// Start. Two children cannot signal or trace each other either, if their Rules are of Landlock.
+	Rules harden.Rules
+
+	// Limits are set on the child before Start returns, when it has run for a moment already.
+	Limits harden.Limits
+
+	// OOMScore is added to how likely the kernel is to kill the child when memory runs out; see harden.RaiseOOMScore. Where that
+	// does not work the child runs without.
+	OOMScore int
 }
 
 // StartHook is a seam for tests: what it returns, if not nil, Start returns (wrapped) instead of forking. Start reads it
@@ -67,4 +84,18 @@ func (s *Spec) image() (string, error) {
 		return s.Argv[0], nil
 	}
 	return "", errNoImage
+}
+
+// restrict applies the rules to the calling thread, for good.
+func (s *Spec) restrict(path string) error {
+	rules := s.Rules
+	rules.Image = path
+	if s.Dir != "" && !filepath.IsAbs(path) {
+		rules.Image = filepath.Join(s.Dir, path) // the child is there already when it executes the image
+	}
+	err := rules.Restrict()
+	if e, ok := errors.AsType[*harden.Error](err); ok {
+		return stepError(e.Step, e.Err)
+	}
+	return err
 }

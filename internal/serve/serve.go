@@ -48,6 +48,9 @@ type Config struct {
 	// task is announced and answered by frames of its own.
 	Page   *shm.Page
 	Shared bool
+
+	// Welcomed, if not nil, is called with the parent's answer to Hello.
+	Welcomed func(wire.WelcomeBody)
 }
 
 // ErrParentGone is returned by Run when the wire ended without a Stop.
@@ -126,6 +129,9 @@ func (s *Server) greet() error {
 		return err
 	}
 	s.in.SetMaxPayload(s.welcome.Max)
+	if s.cfg.Welcomed != nil {
+		s.cfg.Welcomed(s.welcome)
+	}
 	return nil
 }
 

@@ -1,0 +1,209 @@
+package pool
+
+import (
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/procpool/procpool/internal/oom"
+	"github.com/procpool/procpool/wire"
+)
+
+// memory is what a process has, in bytes, as the kernel counts it.
+type memory struct {
+	anon   int64 // resident private memory: heaps, stacks
+	shared int64 // resident shared memory that is no file's: Blobs, the status page, what a task maps shared
+	data   int64 // private memory that is mapped, used or not: what RLIMIT_DATA limits
+}
+
+// memoryHeadroom is what WithMemoryLimit must leave to tasks, above what a ready worker has.
+const memoryHeadroom = 32 << 20
+
+// limitMemory sets the hard memory limit of a process that has said hello, in the kernel.
+//
+// RLIMIT_DATA counts what is mapped, and the Go runtime maps some 40 MiB more than it ever uses. What a fresh process has mapped and not used is
+// therefore added: else a small limit could not be met at all, and a larger one would strike before the collector has tried. Where there is C, each thread
+// maps a stack of 8 MiB and uses some kilobytes of it; room for a few more of them is added as well.
+func (p *proc) limitMemory() error {
+	limit := p.core.cfg.memoryLimit
+	if limit <= 0 || p.core.cfg.inline {
+		return nil
+	}
+	m, err := memoryOf(p.child.PID())
+	if err != nil {
+		return fmt.Errorf("WithMemoryLimit: %w", err)
+	}
+	if err := roomFor(limit, m); err != nil {
+		return err
+	}
+	if err := limitData(p.child.PID(), limit+max(0, m.data-m.anon)+p.stackRoom()); err != nil {
+		return fmt.Errorf("WithMemoryLimit: %w", err)
+	}
+	return nil
+}
+
+// threadStack is what a thread maps where there is C, and moreThreads how many of them a worker may start before they count.
+const (
+	threadStack = 8 << 20
+	moreThreads = 6
+)
+
+func (p *proc) stackRoom() int64 {
+	if len(p.core.cfg.command) == 0 && !hasC() {
+		return 0
+	}
+	return moreThreads * threadStack
+}
+
+// hasC reports whether this program was built with cgo.
+var hasC = sync.OnceValue(func() bool {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return true
+	}
+	return slices.Contains(info.Settings, debug.BuildSetting{Key: "CGO_ENABLED", Value: "1"})
+})
+
+// checkMemory verifies that a ready worker leaves tasks some room below the limit.
+func (p *proc) checkMemory() error {
+	limit := p.core.cfg.memoryLimit
+	if limit <= 0 || p.core.cfg.inline {
+		return nil
+	}
+	m, err := memoryOf(p.child.PID())
+	if err != nil {
+		return fmt.Errorf("WithMemoryLimit: %w", err)
+	}
+	return roomFor(limit, m)
+}
+
+func roomFor(limit int64, m memory) error {
+	if least := m.anon + memoryHeadroom; limit < least {
+		return fmt.Errorf("WithMemoryLimit(%d) is too low: a ready worker uses %s (%d bytes), and tasks need %s more; want at least %d",
+			limit, mebibytes(m.anon), m.anon, mebibytes(memoryHeadroom), least)
+	}
+	return nil
+}
+
+func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
+
+// sharedAnyway is more than a worker shares with its parent by itself: the status page.
+const sharedAnyway = 1 << 20
+
+// sampleMemory ends a process that has more than the limit together with shared mappings, which the kernel's limit does not count.
+func (p *proc) sampleMemory() {
+	limit := p.core.cfg.memoryLimit
+	m, err := memoryOf(p.child.PID())
+	if err == nil && m.shared > sharedAnyway && m.anon+m.shared > limit {
+		p.kill(ReasonMemoryLimit, overLimit(limit, m.anon+m.shared))
+	}
+}
+
+func overLimit(limit, measured int64) error {
+	return fmt.Errorf("it had %s, the limit is %s (WithMemoryLimit)", mebibytes(measured), mebibytes(limit))
+}
+
+// overMemoryLimitLocked reports whether a process ended because the kernel gave it no more memory, and takes note of the cause.
+func (p *proc) overMemoryLimitLocked() bool {
+	limit := p.core.cfg.memoryLimit
+	if limit <= 0 {
+		return false
+	}
+	rss := maxRSS(p.child.State())
+	said := strings.ToLower(string(p.text.since(p.mark)))
+	if rss < limit/2 || !slices.ContainsFunc(memoryMarks, func(mark string) bool { return strings.Contains(said, mark) }) {
+		return false
+	}
+	p.cause = overLimit(limit, rss)
+	return true
+}
+
+// memoryMarks are what programs say when they get no more memory: Go, cgo for want of a thread's stack, C++.
+var memoryMarks = []string{"out of memory", "cannot allocate memory", "pthread_create failed", "bad_alloc"}
+
+// maxRSS is the largest resident memory that the process ever had, 0 where that is not known: the kernel counts for a new process what its
+// parent had when it was started.
+func (p *proc) maxRSS() int64 {
+	state := p.child.State()
+	if state == nil {
+		return 0
+	}
+	if rss := maxRSS(state); rss > p.inheritedRSS {
+		return rss
+	}
+	return 0
+}
+
+// renewIfFatLocked retires a worker whose memory is over the soft limit. It is measured after results, at most once a millisecond unless the worker has
+// nothing more to do: reading it takes some microseconds.
+func (p *proc) renewIfFatLocked(m memory) {
+	if m.anon > p.fat {
+		p.core.retireLocked(p)
+		p.recallAllLocked()
+	}
+}
+
+// measure returns what the process has, if the soft limit asks for a look now.
+func (p *proc) measure(f wire.Frame) (m memory) {
+	if p.fat <= 0 || !p.finishedBy(f) && time.Since(p.weighed) < time.Millisecond {
+		return memory{}
+	}
+	m, _ = memoryOf(p.child.PID()) // a process that is gone has nothing
+	p.weighed = time.Now()
+	return m
+}
+
+// finishedBy reports whether a Results frame answers all that the process has.
+func (p *proc) finishedBy(f wire.Frame) bool {
+	p.core.mu.Lock()
+	defer p.core.mu.Unlock()
+	return len(p.inflight) == 1 && p.inflight[0].got+int(f.Count) >= p.inflight[0].limit
+}
+
+// killCounter attributes kills by the system's out-of-memory killer, of which there is only a count, to the processes that died of SIGKILL.
+type killCounter struct {
+	mu     sync.Mutex
+	watch  *oom.Watch
+	unused int64     // kills that no process was blamed for
+	since  time.Time // when the last of them was seen
+}
+
+// killWindow is how long after a death, at the most, the count of the killer is looked at.
+const killWindow = 2 * time.Second
+
+func (k *killCounter) lookLocked() {
+	if k.watch == nil {
+		return
+	}
+	if time.Since(k.since) > killWindow {
+		k.unused = 0
+	}
+	if n := k.watch.Kills(); n > 0 {
+		k.unused += n
+		k.since = time.Now()
+	}
+}
+
+// forget passes over what was killed before now.
+func (k *killCounter) forget() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.watch != nil {
+		k.lookLocked()
+	}
+}
+
+// take reports whether the killer has struck once more than it was blamed for.
+func (k *killCounter) take() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.lookLocked()
+	if k.unused == 0 {
+		return false
+	}
+	k.unused--
+	return true
+}

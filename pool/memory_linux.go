@@ -1,0 +1,62 @@
+package pool
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// memoryOf reads /proc/PID/status.
+func memoryOf(pid int) (memory, error) {
+	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	if err != nil {
+		return memory{}, err
+	}
+	return memory{anon: kilobytes(status, "RssAnon:"), shared: kilobytes(status, "RssShmem:"), data: kilobytes(status, "VmData:")}, nil
+}
+
+// kilobytes returns the value of a line like "VmData:	   40672 kB", in bytes; 0 where there is none, as in a zombie.
+func kilobytes(status []byte, key string) int64 {
+	_, rest, _ := bytes.Cut(status, append([]byte{'\n'}, key...))
+	line, _, _ := bytes.Cut(rest, []byte{'\n'})
+	fields := bytes.Fields(line)
+	if len(fields) == 0 {
+		return 0
+	}
+	return number(fields[0]) << 10
+}
+
+// limitData sets RLIMIT_DATA of a running process.
+func limitData(pid int, bytes int64) error {
+	limit := unix.Rlimit{Cur: uint64(bytes), Max: uint64(bytes)}
+	if err := unix.Prlimit(pid, unix.RLIMIT_DATA, &limit, nil); err != nil {
+		return fmt.Errorf("prlimit(RLIMIT_DATA): %w", err)
+	}
+	return nil
+}
+
+// traced reports whether a debugger holds the process: it may be stopped for as long as somebody reads.
+func traced(pid int) bool {
+	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	if err != nil {
+		return false
+	}
+	_, rest, _ := bytes.Cut(status, []byte("\nTracerPid:"))
+	line, _, _ := bytes.Cut(rest, []byte{'\n'})
+	return number(bytes.TrimSpace(line)) != 0
+}
+
+// ownPeak is the largest resident memory that this process has had.
+func ownPeak() int64 {
+	var usage unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_SELF, &usage) != nil {
+		return 0
+	}
+	return usage.Maxrss << 10
+}
+
+// canMeasure says why memory limits cannot be had here.
+func canMeasure() error { return nil }

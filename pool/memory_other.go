@@ -1,0 +1,23 @@
+//go:build !linux
+
+package pool
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+)
+
+func memoryOf(int) (memory, error) { return memory{}, errors.ErrUnsupported }
+
+func limitData(int, int64) error { return errors.ErrUnsupported }
+
+func traced(int) bool { return false }
+
+// ownPeak is 0: nothing is inherited here.
+func ownPeak() int64 { return 0 }
+
+// canMeasure says why memory limits cannot be had here.
+func canMeasure() error {
+	return fmt.Errorf("%w on %s: it needs Linux's /proc and prlimit", errors.ErrUnsupported, runtime.GOOS)
+}
