@@ -16,7 +16,7 @@ CORE ?= ./wire/... ./worker/... ./pool/... ./internal/...
 PLATFORMS ?= linux/amd64 linux/arm64 darwin/arm64 windows/amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test check tidy fmt-check vet-cross lint race fuzz bench bench-peers fix clean
+.PHONY: help demo build test check tidy fmt-check vet-cross lint race fuzz faults bench bench-peers fix clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ race: ## Run the tests of the core under the race detector
 
 fuzz: ## Run each fuzz target for FUZZTIME (5s)
 	@GO="$(GO)" FUZZTIME="$(FUZZTIME)" sh .ci/fuzz
+
+faults: ## Run the tests of all faults in each of their settings, and write FAULTS.md (about ten minutes)
+	$(GO) run ./internal/faults/table
 
 bench: ## Run the Go benchmarks (BENCH=regexp, BENCHTIME=1s, COUNT=1)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime $(BENCHTIME) -count $(COUNT) -timeout 30m $(CORE)

@@ -56,6 +56,10 @@ type Spec struct {
 // without a lock, so set it before the first Start and let the function itself decide when to fail. It is nil in production.
 var StartHook func(Spec) error
 
+// PipeSize is a seam for tests: the capacity in bytes, a multiple of the page size, of every pipe that Start makes. It is set
+// before the first Start and honoured on Linux only. Production leaves it 0: the pipes have what the system gives.
+var PipeSize int
+
 // argv is never empty: execve with an empty list makes Linux insert an empty name, and other systems refuse.
 func (s *Spec) argv(path string) []string {
 	if len(s.Argv) == 0 {
