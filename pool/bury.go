@@ -24,10 +24,14 @@ func (c *core) bury(p *proc) {
 	inGroup := p.leaveGroup() > 0
 	byKiller := isKill(signalOf(p.child.State())) && !p.wasKilled() && (inGroup || c.kills.take())
 	c.mu.Lock()
+	p.ready = false // another attempt at a task with a key wakes its slot, which this process is still in
 	p.verdictLocked(byKiller)
 	after := p.accountLocked()
 	p.buriedLocked()
 	after = append(after, c.resettleLocked(p.slot)...)
+	if !p.slot.ending && !p.slot.keyed.empty() {
+		c.wakeLocked(p.slot) // its replacement may be idle
+	}
 	c.pumpLocked()
 	c.unlock()
 	for _, f := range after {

@@ -59,7 +59,7 @@ type core struct {
 	hoarded   bool               // some worker has tasks that it had not begun when it got them
 	balancing bool               // the balance timer runs
 	broken    error              // why no slot is healthy; nil while one is
-	notes     []func()           // records to be logged once mu is free
+	notes     []func()           // what is to be logged or told once mu is free
 	dirty     []*proc            // have frames to write once mu is free
 	stats     Stats
 }

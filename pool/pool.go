@@ -147,7 +147,7 @@ func (p *Pool) Resize(ctx context.Context, n int) error {
 	c.pumpLocked()
 	c.unlock()
 	for _, call := range orphans {
-		call.complete(answer{err: ErrClosed, worker: nowhere})
+		call.complete(answer{err: errRemoved, worker: nowhere})
 	}
 	return ignoreRemoved(c.await(ctx, added))
 }
