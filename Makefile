@@ -17,7 +17,7 @@ CORE ?= ./wire/... ./worker/... ./pool/... ./internal/...
 PLATFORMS ?= linux/amd64 linux/arm64 darwin/arm64 windows/amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test check tidy fmt-check vet-cross lint race fuzz soak soak-short bench bench-peers fix clean
+.PHONY: help demo build test check tidy fmt-check vet-cross lint race fuzz soak-short soak faults bench bench-peers fix clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ soak-short: ## Soak for a minute
 soak: ## Let everything happen to workers under load, for SOAK (20m), then kill 500; SEED=n draws the same again
 	$(GO) run ./internal/soak -for $(SOAK) $(if $(SEED),-seed $(SEED))
 	$(GO) run ./internal/soak -kills 500 $(if $(SEED),-seed $(SEED))
+
+faults: ## Run the tests of all faults in each of their settings, and write FAULTS.md (about ten minutes)
+	$(GO) run ./internal/faults/table
 
 bench: ## Run the Go benchmarks (BENCH=regexp, BENCHTIME=1s, COUNT=1)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime $(BENCHTIME) -count $(COUNT) -timeout 30m $(CORE)

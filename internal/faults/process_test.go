@@ -104,8 +104,8 @@ func splitStat(stat string) []string {
 	return strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
 }
 
-// pipesFull reports whether the process has a pipe open, in the given mode and other than
-// its standard ones, that is full or nearly so.
+// pipesFull reports whether the process has a pipe open, in the given mode, that takes no more. Bytes are not the
+// measure: a pipe of one page is full with the 32 of a header when what follows does not fit into the page.
 func pipesFull(pid, mode int) bool {
 	dir := fmt.Sprintf("/proc/%d/fd/", pid)
 	entries, _ := os.ReadDir(dir)
@@ -118,14 +118,13 @@ func pipesFull(pid, mode int) bool {
 			continue
 		}
 		// Opening it again gives another descriptor of the same pipe.
-		pipe, err := os.OpenFile(dir+entry.Name(), unix.O_RDONLY|unix.O_NONBLOCK, 0)
+		pipe, err := unix.Open(dir+entry.Name(), unix.O_WRONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 		if err != nil {
 			continue
 		}
-		held, _ := unix.IoctlGetInt(int(pipe.Fd()), unix.TIOCINQ)
-		size, _ := unix.FcntlInt(pipe.Fd(), unix.F_GETPIPE_SZ, 0)
-		pipe.Close()
-		if size > 0 && held > size/2 {
+		room, err := unix.Poll([]unix.PollFd{{Fd: int32(pipe), Events: unix.POLLOUT}}, 0)
+		unix.Close(pipe)
+		if err == nil && room == 0 {
 			return true
 		}
 	}

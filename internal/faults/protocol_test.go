@@ -207,6 +207,12 @@ func (s *spoiler) spoil(how func(*puppet, job)) { s.next <- how }
 
 func newSpoiler(t *testing.T, opts ...pool.Option) *spoiler {
 	t.Helper()
+	return newSpoilers(t, 1, opts...)
+}
+
+// newSpoilers is newSpoiler with n puppets: whichever gets the next task spoils it.
+func newSpoilers(t *testing.T, n int, opts ...pool.Option) *spoiler {
+	t.Helper()
 	s := &spoiler{next: make(chan func(*puppet, job), 1)}
 	var more []pool.Option
 	s.theater, more = puppets(t, func(p *puppet) {
@@ -225,7 +231,7 @@ func newSpoiler(t *testing.T, opts ...pool.Option) *spoiler {
 			}
 		}
 	})
-	s.fixture = start(t, 1, append(more, opts...)...)
+	s.fixture = start(t, n, append(more, opts...)...)
 	return s
 }
 
@@ -725,7 +731,7 @@ func TestRow077HelloThatDoesNotFitIsAStartErrorAndNotTriedInALoop(t *testing.T) 
 }
 
 // Values that are well framed and yet wrong.
-func TestRow080And082ValuesThatDoNotDecodeAreDecodeErrors(t *testing.T) {
+func TestRow080To082ValuesThatDoNotDecodeAreDecodeErrors(t *testing.T) {
 	s := newSpoiler(t)
 	narrow := worker.Named[int, int8]("faults.double")
 	deep := append(bytes.Repeat([]byte{0x91}, 2_000_000), 1)

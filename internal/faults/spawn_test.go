@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -22,6 +23,7 @@ import (
 	"github.com/procpool/procpool/internal/leaktest"
 	"github.com/procpool/procpool/internal/proc"
 	"github.com/procpool/procpool/pool"
+	"github.com/procpool/procpool/worker"
 )
 
 // A scarcity refuses to start processes, with an error number, as long as it holds.
@@ -378,6 +380,66 @@ func TestRow084BothSidesWriteMoreThanThePipeHoldsAtOnce(t *testing.T) {
 	everythingPasses(t, f)
 }
 
+// pipeSizes returns the capacity of each pipe of this process's that is not in before.
+func pipeSizes(before map[int]string) map[string]int {
+	sizes := map[string]int{}
+	entries, _ := os.ReadDir("/proc/self/fd")
+	for _, entry := range entries {
+		target, _ := os.Readlink("/proc/self/fd/" + entry.Name())
+		if fd := number(entry.Name()); strings.HasPrefix(target, "pipe:") && before[fd] != target {
+			if size, err := unix.FcntlInt(uintptr(fd), unix.F_GETPIPE_SZ, 0); err == nil {
+				sizes[target] = size
+			}
+		}
+	}
+	return sizes
+}
+
+var workersPipes = worker.Register("faults.workersPipes", func(context.Context, struct{}) (map[string]int, error) {
+	return pipeSizes(nil), nil
+})
+
+// The plumber reports the capacity of all pipes between it and its workers, seen from either side.
+var _ = role("plumber", func() int {
+	ctx, before := context.Background(), descriptors(&plainT{})
+	p, err := pool.New(ctx, helperOptions(2)...)
+	if err != nil {
+		report(judged(err))
+		return 1
+	}
+	defer p.Close()
+	results, err := pool.Broadcast(ctx, p, workersPipes, struct{}{})
+	report(judged(err))
+	report(pipeSizes(before))
+	for _, r := range results {
+		report(r.Value)
+	}
+	return 0
+})
+
+// All tests can be run with pipes of 4 KiB, and this one looks whether they have them then.
+func TestRow064PipesHaveTheSizeThatTheSettingGives(t *testing.T) {
+	for _, size := range []int{4096, 32 << 10} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			bounded(t, time.Minute)
+			leaktest.Check(t)
+			h := startHelper(t, "plumber", fmt.Sprintf("%s=%d", leaktest.PipeVar, size))
+			var v verdict
+			h.hear(&v)
+			require.Empty(t, v.Err)
+			for i, who := range []string{"parent", "worker", "worker"} {
+				var sizes map[string]int
+				h.hear(&sizes)
+				assert.GreaterOrEqual(t, len(sizes), []int{10, 5, 5}[i], "pipes of the %s: %v", who, sizes)
+				for pipe, got := range sizes {
+					assert.Equal(t, size, got, "%s of the %s", pipe, who)
+				}
+			}
+			h.wait()
+		})
+	}
+}
+
 // The pauper is a user who has used up the pages that the system grants for pipes: the pipes
 // that it opens from then on have 8 KiB.
 var _ = role("pauper", func() int {
@@ -477,4 +539,43 @@ func TestRow062CommandIsFoundInPath(t *testing.T) {
 	var failed *pool.StartError
 	require.ErrorAs(t, err, &failed)
 	assert.True(t, filepath.IsAbs(failed.Path), "%s: the exact path", failed.Path)
+}
+
+// Every worker dies as soon as it is started. The starts become rarer until the pool gives up, and it goes on trying.
+func TestRow038WorkersThatAllDieAtTheirStartBreakThePoolUntilTheyDoNot(t *testing.T) {
+	healed := make(chan struct{})
+	th, opts := puppets(t, func(p *puppet) {
+		if p.nth == 0 {
+			p.greet()
+			p.write(p.tasks().started(0))
+			p.kill()
+		}
+		select {
+		case <-healed:
+			p.greet()
+			p.serve()
+		default:
+			p.warn("no database\n")
+			p.exit(1)
+		}
+	})
+	f := start(t, 1, opts...)
+	victim, waiting := submit(f, double, 1), submit(f, double, 2)
+	_, err := await(t, victim)
+	fate{signal: syscall.SIGKILL}.check(t, err)
+	begin := time.Now()
+	_, err = await(t, waiting)
+	assert.Less(t, time.Since(begin), 15*time.Second)
+	require.ErrorIs(t, err, pool.ErrBroken)
+	var failed *pool.StartError
+	require.ErrorAs(t, err, &failed)
+	assert.Equal(t, "hello", failed.Stage)
+	assert.Contains(t, string(failed.Stderr), "no database")
+	assert.Contains(t, err.Error(), "no database")
+	assert.LessOrEqual(t, th.started(), 1+8, "starts")
+	close(healed)
+	eventually(t, patience, "the pool heals", func() bool {
+		four, err := call(f, double, 2)
+		return err == nil && four == 4
+	})
 }

@@ -8,6 +8,12 @@
 //	}
 //
 // Processes and descriptors are looked for on Linux only.
+//
+// A test binary that imports it can be run with pipes of another size than the system gives, on Linux:
+//
+//	PROCPOOL_TEST_PIPE=4096 go test -count 1 ./pool
+//
+// (-count 1, because go test's cache does not see what is read before the tests begin.)
 package leaktest
 
 import (
@@ -16,10 +22,29 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/procpool/procpool/internal/proc"
 )
+
+// PipeVar is the variable that sets the capacity in bytes of all pipes between a parent and its workers.
+const PipeVar = "PROCPOOL_TEST_PIPE"
+
+// It is read here and not in Main because a test binary may also play other programs that own pools, and these have no Main.
+func init() {
+	text := os.Getenv(PipeVar)
+	if text == "" {
+		return
+	}
+	size, err := strconv.Atoi(text)
+	if err != nil || size <= 0 {
+		panic(fmt.Sprintf("leaktest: %s=%s: want a number of bytes", PipeVar, text))
+	}
+	proc.PipeSize = size
+}
 
 // patience is how long what is on its way out may take: goroutines that a Close does not wait for, kernel bookkeeping.
 const patience = 5 * time.Second

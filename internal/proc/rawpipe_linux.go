@@ -8,5 +8,19 @@ func rawPipe() (r, w int, err error) {
 	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
 		return -1, -1, err
 	}
+	if err := resize(p[0]); err != nil {
+		unix.Close(p[0])
+		unix.Close(p[1])
+		return -1, -1, err
+	}
 	return p[0], p[1], nil
+}
+
+// resize gives a pipe the capacity of PipeSize.
+func resize(fd int) error {
+	if PipeSize == 0 {
+		return nil
+	}
+	_, err := unix.FcntlInt(uintptr(fd), unix.F_SETPIPE_SZ, PipeSize)
+	return err
 }

@@ -41,6 +41,9 @@ type Spec struct {
 	// Start. Two children cannot signal or trace each other either, if their Rules are of Landlock.
 	Rules harden.Rules
 
+	// Cgroup, if not nil, is the descriptor of the cgroup (v2) that the child is born into. Linux only, elsewhere it is ignored.
+	Cgroup *int
+
 	// Limits are set on the child before Start returns, when it has run for a moment already.
 	Limits harden.Limits
 
@@ -52,6 +55,10 @@ type Spec struct {
 // StartHook is a seam for tests: what it returns, if not nil, Start returns (wrapped) instead of forking. Start reads it
 // without a lock, so set it before the first Start and let the function itself decide when to fail. It is nil in production.
 var StartHook func(Spec) error
+
+// PipeSize is a seam for tests: the capacity in bytes, a multiple of the page size, of every pipe that Start makes. It is set
+// before the first Start and honoured on Linux only. Production leaves it 0: the pipes have what the system gives.
+var PipeSize int
 
 // argv is never empty: execve with an empty list makes Linux insert an empty name, and other systems refuse.
 func (s *Spec) argv(path string) []string {

@@ -148,7 +148,7 @@ func TestALedgerIsReadAsWritten(t *testing.T) {
 func batchOf(t *testing.T, c *soak, n int, page string) *batch {
 	file := filepath.Join(t.TempDir(), "marks")
 	require.NoError(t, os.WriteFile(file, []byte(page), 0o600))
-	return &batch{killing: &killing{soak: c, log: &tail{}, kills: 1}, name: "marks", file: file, tasks: make([]tiny, n), answered: make([]int, n)}
+	return &batch{killing: &killing{soak: c, log: &tail{}, kills: 1, batches: map[string]int{}}, name: "marks", file: file, tasks: make([]tiny, n), answered: make([]int, n)}
 }
 
 func TestABatchFindsEachMistake(t *testing.T) {
