@@ -32,6 +32,7 @@ type round struct {
 	rate  float64       // of faults among tasks
 	stop  chan struct{} // closed when no more load is wanted
 	loads sync.WaitGroup
+	done  int // tasks that the pool had answered when watch looked last
 
 	mu    sync.Mutex
 	calls map[*job]string // that are being made

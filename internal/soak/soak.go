@@ -133,7 +133,7 @@ func (s *soak) watch(done <-chan struct{}) {
 		s.mu.Lock()
 		var hung *round
 		for r := range s.alive {
-			if time.Since(time.Unix(0, r.book.last.Load())) > patience {
+			if r.idleFor() > patience {
 				hung = r
 			}
 		}
@@ -145,6 +145,17 @@ func (s *soak) watch(done <-chan struct{}) {
 			s.progress()
 		}
 	}
+}
+
+// idleFor is for how long nothing has been answered. A Map is recorded when it ends; until then the pool's statistics tell. Only watch
+// calls it.
+func (r *round) idleFor() time.Duration {
+	s := r.pool.Stats()
+	if done := s.Completed + s.Failed + s.Cancelled + s.Retried; done != r.done {
+		r.done = done
+		r.book.last.Store(time.Now().UnixNano())
+	}
+	return time.Since(time.Unix(0, r.book.last.Load()))
 }
 
 func (s *soak) hang(r *round) {
