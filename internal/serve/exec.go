@@ -2,7 +2,6 @@ package serve
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime/debug"
 	"time"
@@ -203,7 +202,7 @@ func (s *Server) answer(b *batch, out []byte, outcome wire.Outcome, w *stopwatch
 func (s *Server) flush() { s.out.flush() }
 
 func unknown(name string) registry.Invoke {
-	err := errors.New("no function " + name + " is registered in the worker")
+	err := fmt.Errorf("there is no %q; register functions before worker.Main is called, best in package-level variables", name)
 	return func(_ context.Context, _, dst []byte) ([]byte, wire.Outcome, error) { return dst, wire.Unknown, err }
 }
 
