@@ -138,7 +138,9 @@ func (s *Server) one(b *batch, invoke registry.Invoke, arg []byte, w *stopwatch)
 
 func (s *Server) begin(t *Task) {
 	s.running.Store(t)
-	t.limited()
+	if head := &t.batch.head; head.Soft > 0 || head.Hard > 0 {
+		t.limit(head)
+	}
 	if !t.deadline.IsZero() {
 		t.timer = time.AfterFunc(time.Until(t.deadline), t.expire)
 	}
@@ -171,7 +173,7 @@ func (s *Server) call(t *Task, invoke registry.Invoke, arg []byte) (out []byte, 
 		}
 	}()
 	out, outcome, err := invoke(t, arg, scratch)
-	if err != nil && outcome == wire.Failed && t.overdue.Load() {
+	if err != nil && outcome == wire.Failed && t.limited != nil && t.limited.overdue.Load() {
 		outcome = wire.Overdue
 	}
 	if err == nil && uint64(len(out)-headroom) > s.welcome.Max {
