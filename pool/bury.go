@@ -21,12 +21,17 @@ func (c *core) bury(p *proc) {
 	_ = p.child.Pipe().Close() // nobody reads it
 	p.out.end()
 	p.text.wait()
-	byKiller := isKill(signalOf(p.child.State())) && !p.wasKilled() && c.kills.take()
+	inGroup := p.leaveGroup() > 0
+	byKiller := isKill(signalOf(p.child.State())) && !p.wasKilled() && (inGroup || c.kills.take())
 	c.mu.Lock()
+	p.ready = false // another attempt at a task with a key wakes its slot, which this process is still in
 	p.verdictLocked(byKiller)
 	after := p.accountLocked()
 	p.buriedLocked()
 	after = append(after, c.resettleLocked(p.slot)...)
+	if !p.slot.ending && !p.slot.keyed.empty() {
+		c.wakeLocked(p.slot) // its replacement may be idle
+	}
 	c.pumpLocked()
 	c.unlock()
 	for _, f := range after {
@@ -170,6 +175,9 @@ func (p *proc) verdictLocked(byKiller bool) {
 	switch {
 	case state == nil:
 		p.reason = ReasonStopped
+	case byKiller && p.group != nil && p.core.cfg.memoryLimit > 0:
+		p.reason = ReasonMemoryLimit
+		p.cause = overLimit(p.core.cfg.memoryLimit, p.maxRSS())
 	case byKiller:
 		p.reason = ReasonOutOfMemory
 	case signalOf(state) != nil:

@@ -18,26 +18,51 @@ type process struct {
 
 // startProcess starts the process of p and the pumps of its text.
 func (p *proc) startProcess(spec osproc.Spec) error {
-	started, err := osproc.Start(spec)
+	p.core.armor.dress(&spec)
+	child, err := p.begin(&spec)
 	if err != nil {
 		p.dropPage()
+		p.leaveGroup()
 		return err
 	}
-	conn, err := started.In().SyscallConn()
-	if err != nil { // only a closed file has none
-		started.Kill()
-		<-started.Exited()
-		started.Close()
-		p.dropPage()
-		return fmt.Errorf("pipe to the worker: %w", err)
-	}
-	p.child = &process{started, filePipe{started.In(), conn}}
+	p.child = child
 	out := p.core.output
-	p.text.pumps.Go(func() { pump(started.Err(), out.stderr, p.text) })
-	if text := started.Text(); text != nil {
+	p.text.pumps.Go(func() { pump(child.Err(), out.stderr, p.text) })
+	if text := child.Text(); text != nil {
 		p.text.pumps.Go(func() { pump(text, out.stdout, nil) })
 	}
 	return nil
+}
+
+// begin starts the process in its cgroup. On an error none is left.
+func (p *proc) begin(spec *osproc.Spec) (*process, error) {
+	if err := p.makeGroup(spec); err != nil {
+		return nil, err
+	}
+	started, err := osproc.Start(*spec)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := started.In().SyscallConn()
+	if err != nil { // only a closed file has none
+		err = fmt.Errorf("pipe to the worker: %w", err)
+	} else {
+		err = p.joinGroup(started.PID())
+	}
+	if err != nil {
+		started.Kill()
+		<-started.Exited()
+		started.Close()
+		return nil, err
+	}
+	return &process{started, filePipe{started.In(), conn}}, nil
+}
+
+// limitAgain repeats what the start of a privileged Go program may have undone: its runtime raises the number of descriptors.
+func (p *proc) limitAgain() {
+	if child, ok := p.child.(*process); ok && p.core.armor.limits.OpenFiles > 0 {
+		_ = child.Limit(p.core.armor.limits) // it succeeded before
+	}
 }
 
 // Wire implements child.

@@ -47,6 +47,8 @@ type config struct {
 	restartLimit int
 	restartPer   time.Duration
 
+	hardening Hardening
+
 	stopGrace    time.Duration
 	startTimeout time.Duration
 	queueSize    int // 0: unbounded
@@ -147,6 +149,7 @@ func (c *config) validate() error {
 	want(c.logger != nil, "WithLogger(nil): want a logger; hclog.NewNullLogger() drops everything")
 	want(c.stdout != nil, "WithStdout(nil): want a writer; io.Discard drops everything")
 	want(c.stderr != nil, "WithStderr(nil): want a writer; io.Discard drops everything")
+	complaints = append(complaints, c.hardening.complaints()...)
 	if c.dir != "" {
 		info, err := os.Stat(c.dir)
 		want(err == nil, "WithDir: %v", err)

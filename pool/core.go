@@ -22,6 +22,7 @@ type core struct {
 	log hclog.Logger
 	img image
 
+	armor   *armor
 	kills   killCounter
 	output  *output
 	exits   *dispatcher[WorkerExit] // nil where nobody listens
@@ -58,7 +59,7 @@ type core struct {
 	hoarded   bool               // some worker has tasks that it had not begun when it got them
 	balancing bool               // the balance timer runs
 	broken    error              // why no slot is healthy; nil while one is
-	notes     []func()           // records to be logged once mu is free
+	notes     []func()           // what is to be logged or told once mu is free
 	dirty     []*proc            // have frames to write once mu is free
 	stats     Stats
 }
@@ -113,8 +114,15 @@ func newCore(cfg *config) (*core, error) {
 	if cfg.name != "" {
 		c.log = c.log.Named(cfg.name)
 	}
+	c.armor = &armor{}
 	if !cfg.inline {
+		if c.armor, err = cfg.hardening.fit(); err != nil {
+			return nil, err
+		}
 		c.kills.watch = oom.NewWatch()
+		for _, err := range c.armor.cannot {
+			c.log.Warn("a measure of WithHardening is not to be had here", "error", err)
+		}
 	}
 	c.output = newOutput(cfg.stdout, cfg.stderr)
 	if cfg.onExit != nil {

@@ -253,9 +253,9 @@ func (c *core) broadcast(fn string, item []byte, due time.Time, cfg *callConfig,
 
 // gather waits for the calls of a Broadcast.
 func gather[A, R any](ctx context.Context, t *typed[A, R], calls []*call) ([]Result[R], error) {
-	results := make([]Result[R], len(calls))
+	results := make([]Result[R], 0, len(calls))
 	var failure error
-	for i, c := range calls {
+	for _, c := range calls {
 		select {
 		case <-c.wait():
 		case <-ctx.Done():
@@ -263,8 +263,12 @@ func gather[A, R any](ctx context.Context, t *typed[A, R], calls []*call) ([]Res
 			<-c.wait()
 		}
 		a := c.result
-		r := &results[i]
-		*r = Result[R]{Index: i, Err: a.err, Slot: c.pinned.id, PID: a.worker.pid, Attempt: a.worker.attempt, Timing: a.timing}
+		if a.err == errRemoved {
+			continue // Resize took the slot away: it is no worker of the pool
+		}
+		results = append(results, Result[R]{})
+		r := &results[len(results)-1]
+		*r = Result[R]{Index: len(results) - 1, Err: a.err, Slot: c.pinned.id, PID: a.worker.pid, Attempt: a.worker.attempt, Timing: a.timing}
 		var task *TaskError
 		switch {
 		case a.err == nil:

@@ -60,7 +60,7 @@ func (c *core) warnInline() {
 	var ignored []string
 	for _, name := range []string{
 		"WithEnv", "WithCleanEnv", "WithDir", "WithNice", "WithCPUAffinity", "WithWorkerProcs", "WithStdout", "WithStderr",
-		"WithHeartbeat", "WithMaxWorkerMemory", "WithMemoryLimit",
+		"WithHeartbeat", "WithMaxWorkerMemory", "WithMemoryLimit", "WithHardening",
 	} {
 		if c.cfg.set[name] {
 			ignored = append(ignored, name)

@@ -421,14 +421,27 @@ func (j *job) take(limit limiter) *batch {
 }
 
 func (j *job) putBack(b *batch, from int) {
+	n := b.limit - from
+	dropped, finished := 0, false
 	j.mu.Lock()
-	if n := b.limit - from; n > 0 && !j.dead && j.failure == nil {
+	switch {
+	case n <= 0 || j.dead || j.finished: // it is accounted for
+	case j.failure != nil: // dropQueued: no worker has it any more
+		dropped = n
+		j.answered += n
+		finished = j.finishLocked()
+	default:
 		back := chunk{first: b.head.First + from, n: n, body: b.cut(from, b.limit), attempt: b.head.Attempt - 1, made: b.made}
 		j.chunks = append([]chunk{back}, j.chunks...)
 		j.waiting += n
 	}
 	waiting := j.waiting
 	j.mu.Unlock()
+	j.counted += dropped
+	j.core.stats.Cancelled += dropped
+	if finished {
+		j.core.notes = append(j.core.notes, func() { j.told(true) }) // which takes core.mu
+	}
 	if waiting > 0 {
 		j.at.queue.push(j, true)
 	}

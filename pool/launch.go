@@ -101,6 +101,7 @@ func (p *proc) greet() (before []byte, err error) {
 	if !p.hello.Page {
 		p.dropPage()
 	}
+	p.limitAgain()
 	if err := p.limitMemory(); err != nil {
 		return before, &limitError{err}
 	}

@@ -36,8 +36,8 @@ func (p *proc) limitMemory() error {
 	if err != nil {
 		return fmt.Errorf("WithMemoryLimit: %w", err)
 	}
-	if err := roomFor(limit, m); err != nil {
-		return err
+	if err := roomFor(limit, m); err != nil || p.group != nil {
+		return err // a group has its limit from the beginning
 	}
 	if err := limitData(p.child.PID(), limit+max(0, m.data-m.anon)+p.stackRoom()); err != nil {
 		return fmt.Errorf("WithMemoryLimit: %w", err)

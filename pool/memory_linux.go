@@ -58,5 +58,8 @@ func ownPeak() int64 {
 	return usage.Maxrss << 10
 }
 
+// canLimit says why resource limits of other processes cannot be set here.
+func canLimit() error { return nil }
+
 // canMeasure says why memory limits cannot be had here.
 func canMeasure() error { return nil }

@@ -17,6 +17,9 @@ func traced(int) bool { return false }
 // ownPeak is 0: nothing is inherited here.
 func ownPeak() int64 { return 0 }
 
+// canLimit says why resource limits of other processes cannot be set here.
+func canLimit() error { return fmt.Errorf("%w on %s", errors.ErrUnsupported, runtime.GOOS) }
+
 // canMeasure says why memory limits cannot be had here.
 func canMeasure() error {
 	return fmt.Errorf("%w on %s: it needs Linux's /proc and prlimit", errors.ErrUnsupported, runtime.GOOS)

@@ -24,6 +24,8 @@ type WorkerInfo struct {
 	RSS      int64         // resident memory in bytes; 0 where it is not known
 	CPU      time.Duration // CPU time used; 0 where it is not known
 	Since    time.Time     // when State began
+
+	Hardening []string // what the process is kept from: see Hardening
 }
 
 // Workers returns the slots that have a process or are to get one. It reads /proc for each of them.
@@ -50,6 +52,9 @@ func (s *slot) infoLocked() WorkerInfo {
 	info := WorkerInfo{Slot: s.id, State: s.state, Since: s.since, Restarts: max(0, s.starts-1)}
 	if p := s.proc; p != nil {
 		info.PID, info.Tasks = p.child.PID(), p.tasks
+		if !s.core.cfg.inline {
+			info.Hardening = s.core.armor.names(p.group != nil)
+		}
 		if len(p.inflight) > 0 {
 			info.Func = p.inflight[0].head.Func
 		}
@@ -142,7 +147,7 @@ func (p *Pool) Resize(ctx context.Context, n int) error {
 	c.pumpLocked()
 	c.unlock()
 	for _, call := range orphans {
-		call.complete(answer{err: ErrClosed, worker: nowhere})
+		call.complete(answer{err: errRemoved, worker: nowhere})
 	}
 	return ignoreRemoved(c.await(ctx, added))
 }

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/procpool/procpool/internal/cgroup"
 	"github.com/procpool/procpool/internal/shm"
 	"github.com/procpool/procpool/wire"
 	"github.com/procpool/procpool/worker"
@@ -38,7 +39,8 @@ type proc struct {
 	core   *core
 	slot   *slot
 	child  child
-	page   *shm.Page // nil if the worker sees none
+	group  *cgroup.Group // nil if it has none of its own
+	page   *shm.Page     // nil if the worker sees none
 	in     *wire.Reader
 	out    *outbox
 	text   *capture // what it wrote to standard error, and where tasks began in it

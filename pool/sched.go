@@ -276,7 +276,7 @@ func (c *core) resettleLocked(s *slot) (after []func()) {
 		return nil
 	}
 	for _, call := range c.rehomeLocked(s) {
-		after = append(after, func() { call.complete(answer{err: ErrClosed, worker: nowhere}) })
+		after = append(after, func() { call.complete(answer{err: errRemoved, worker: nowhere}) })
 	}
 	return after
 }
@@ -286,6 +286,8 @@ func (c *core) rehomeLocked(s *slot) (orphans []*call) {
 	sources := s.keyed.sources()
 	for _, call := range s.keyed.drainCalls() {
 		if call.pinned != nil {
+			call.dropped = true
+			c.stats.Cancelled++
 			orphans = append(orphans, call)
 			continue
 		}

@@ -1329,3 +1329,69 @@ func TestRow106ResizeAndRecyclingWhileTasksRunAndWorkersDie(t *testing.T) {
 		eventually(t, patience, "the pool has its size", func() bool { return len(f.Workers()) == 2 })
 	})
 }
+
+// What a worker had taken along and not begun when it died is what no worker has started: DropQueued drops it, and the Map
+// that it belongs to ends.
+func TestRow103AWorkerThatDiesWithABatchAfterDropQueuedHoldsNothingUp(t *testing.T) {
+	f := start(t, 1)
+	f.spent = true
+	g, l := newGate(t), newLedger(t)
+	args := make([]order, 10)
+	for i := range args {
+		args[i] = order{Index: i, Ledger: l}
+	}
+	args[0].Gate = g.addr
+	future := pool.GoMap(t.Context(), f.Pool, obey, args, pool.Chunk(len(args)))
+	first := g.next(t)
+	down := make(chan error, 1)
+	go func() { down <- f.Shutdown(t.Context(), pool.DropQueued()) }()
+	eventually(t, patience, "the pool is closed to others", func() bool {
+		_, err := pool.Call(t.Context(), f.Pool, double, 1, pool.NonBlocking())
+		return errors.Is(err, pool.ErrClosed)
+	})
+	first.order("exit 7")
+
+	_, err := await(t, future)
+	assert.ErrorIs(t, err, pool.ErrClosed)
+	var lost pool.Errors
+	if assert.ErrorAs(t, err, &lost) && assert.Len(t, lost, 1) {
+		fate{code: 7}.check(t, lost[0])
+	}
+	assert.NoError(t, <-down, "Shutdown")
+	h := l.read(t)
+	assert.Equal(t, map[int]int{0: 1}, h.started, "what was started")
+	f.balance()
+}
+
+// A slot that Resize takes away while a Broadcast waits for it is no worker of the pool, and the pool is not closed.
+func TestRow106BroadcastLeavesOutWhatResizeTakesAway(t *testing.T) {
+	f := start(t, 2)
+	g := newGate(t)
+	busy := []*pool.Future[answer]{submit(f, obey, order{Gate: g.addr}), submit(f, obey, order{Gate: g.addr})}
+	visitors := g.gather(t, 2)
+	type outcome struct {
+		results []pool.Result[int]
+		err     error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		results, err := pool.Broadcast(t.Context(), f.Pool, double, 21)
+		done <- outcome{results, err}
+	}()
+	eventually(t, patience, "the Broadcast is submitted", func() bool { return f.Stats().Submitted == 4 })
+	require.NoError(t, f.Resize(t.Context(), 1))
+	f.n = 1
+	for _, v := range visitors {
+		v.order("")
+	}
+	for _, future := range busy {
+		_, err := await(t, future)
+		require.NoError(t, err)
+	}
+	o := <-done
+	require.NoError(t, o.err)
+	require.Len(t, o.results, 1)
+	assert.NoError(t, o.results[0].Err)
+	assert.Equal(t, 42, o.results[0].Value)
+	assert.Equal(t, 0, o.results[0].Index)
+}

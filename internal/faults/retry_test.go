@@ -338,3 +338,59 @@ func TestRow042ATaskWithAKeyIsTriedAgainInItsSlot(t *testing.T) {
 	require.Equal(t, slot, a.Slot)
 	require.Equal(t, 2, a.Attempt)
 }
+
+// Another attempt at a task with a key wakes its slot, in which the process that died of it still is: it must get nothing more.
+func TestRow106ARetryWithAKeyGivesNothingToTheDead(t *testing.T) {
+	f := start(t, 1)
+	_, err := pool.Map(t.Context(), f.Pool, obey, make([]order, 500)) // workers get tasks in advance once it is known how short they are
+	require.NoError(t, err)
+	submitted := f.Stats().Submitted
+	g, l := newGate(t), newLedger(t)
+	o := order{Index: 0, Ledger: l, Gate: g.addr}
+	poison := submit(f, obey, o, pool.Key("k"), pool.Retries(1))
+	first := g.next(t)
+	args := make([]order, 30)
+	for i := range args {
+		args[i] = order{Index: i + 1, Ledger: l}
+	}
+	behind := pool.GoMap(t.Context(), f.Pool, obey, args, pool.Chunk(10))
+	keyed := pool.GoMap(t.Context(), f.Pool, obey, []order{{Index: 31, Ledger: l}, {Index: 32, Ledger: l}}, pool.Key("k"))
+	eventually(t, patience, "all are submitted", func() bool { return f.Stats().Submitted == submitted+33 })
+	first.order("signal 9")
+	g.next(t).order("")
+
+	a, err := await(t, poison)
+	require.NoError(t, err)
+	assert.Equal(t, 2, a.Attempt)
+	_, err = await(t, behind)
+	require.NoError(t, err)
+	_, err = await(t, keyed)
+	require.NoError(t, err)
+	h := l.read(t)
+	for i := range 33 {
+		assert.Equal(t, 1, h.ended[i], "task %d", i)
+	}
+}
+
+// What a worker that is being renewed had taken along under a key and not begun when it died goes to its replacement, which is there already
+// and has nothing to do.
+func TestRow106WhatARenewedWorkerLeavesUnderAKeyWakesItsReplacement(t *testing.T) {
+	f := start(t, 1, pool.WithMaxTasksPerWorker(10), pool.WithRecycleJitter(0))
+	g, l := newGate(t), newLedger(t)
+	args := make([]order, 10)
+	for i := range args {
+		args[i] = order{Index: i, Ledger: l}
+	}
+	args[0].Gate = g.addr
+	job := pool.GoMap(t.Context(), f.Pool, obey, args, pool.Key("k"), pool.Chunk(len(args)))
+	first := g.next(t)
+	eventually(t, patience, "the replacement is there", func() bool { return f.Stats().Recycles == 1 })
+	first.order("exit 7")
+
+	_, err := await(t, job)
+	var lost pool.Errors
+	require.ErrorAs(t, err, &lost)
+	require.Len(t, lost, 1)
+	fate{code: 7}.check(t, lost[0])
+	l.check(t, len(args), 0)
+}

@@ -59,6 +59,10 @@ type Rules struct {
 // Any reports whether anything is forbidden.
 func (r Rules) Any() bool { return r.NoNewPrivs || r.Files || r.Network || r.Signals }
 
+// Confines reports whether a thread that has taken the rules on can do less than others: NoNewPrivs alone means something to what it
+// executes only.
+func (r Rules) Confines() bool { return r.Files || r.Network || r.Signals }
+
 // UnsupportedError is a rule that this system cannot give. It is errors.ErrUnsupported.
 type UnsupportedError struct {
 	Rule   string // "no_new_privs", "files", "network", "signals"

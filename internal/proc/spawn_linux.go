@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// spawn starts the child on the spawner's thread. An own child with Rules comes from a thread that ends at once, and
+// spawn starts the child on the spawner's thread. An own child with Rules that confine comes from a thread that ends at once, and
 // Pdeathsig with it: its life pipe is armed here, as a foreign child's is. If the parent dies before that, the child finds
 // the pipe closed when it arms it itself.
 func spawn(spec *Spec, path string, l *links) (*Process, error) {
@@ -18,9 +18,12 @@ func spawn(spec *Spec, path string, l *links) (*Process, error) {
 		Files: l.files(spec.Page),
 		Sys:   &syscall.SysProcAttr{Setpgid: true, PidFD: &pidfd},
 	}
-	mortal := spec.Own && !spec.Rules.Any()
+	mortal := spec.Own && !spec.Rules.Confines()
 	if mortal {
 		attr.Sys.Pdeathsig = syscall.SIGKILL
+	}
+	if spec.Cgroup != nil {
+		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, *spec.Cgroup
 	}
 	var child *os.Process
 	err := onSpawner(spec, path, func() (err error) {

@@ -19,7 +19,9 @@ import (
 // because lowering it again needs a privilege. Hence one spawner, and thread, for each distinct niceness; there are 40.
 // Processor affinity can be put back by everybody, so it is set and restored around each start.
 //
-// Rules cannot be taken back either, but children with rules do not come from a spawner: each is started by a thread that
+// The same holds for no_new_privs.
+//
+// Rules that confine cannot be taken back either, but children with such rules do not come from a spawner: each is started by a thread that
 // ends afterwards. From one thread they would share a Landlock domain, inside of which signals and tracing are free; and
 // their rules would be about the files that had the names when the first of them was started. It costs them Pdeathsig, see
 // spawn.
@@ -29,8 +31,9 @@ type spawner struct {
 
 // spawnerKey tells apart the settings that cannot be undone on a thread.
 type spawnerKey struct {
-	set  bool
-	nice int
+	noNewPrivs bool
+	set        bool
+	nice       int
 }
 
 var spawners struct {
@@ -109,13 +112,13 @@ func onSpawner(spec *Spec, path string, start func() error) (err error) {
 		}
 		err = withAffinity(spec.CPUs, start)
 	}
-	if spec.Rules.Any() {
+	if spec.Rules.Confines() {
 		once(begin)
 		return err
 	}
-	key := spawnerKey{}
+	key := spawnerKey{noNewPrivs: spec.Rules.NoNewPrivs}
 	if spec.SetNice {
-		key = spawnerKey{set: true, nice: spec.Nice}
+		key.set, key.nice = true, spec.Nice
 	}
 	spawnerFor(key).do(begin)
 	return err

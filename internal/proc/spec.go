@@ -41,6 +41,9 @@ type Spec struct {
 	// Start. Two children cannot signal or trace each other either, if their Rules are of Landlock.
 	Rules harden.Rules
 
+	// Cgroup, if not nil, is the descriptor of the cgroup (v2) that the child is born into. Linux only, elsewhere it is ignored.
+	Cgroup *int
+
 	// Limits are set on the child before Start returns, when it has run for a moment already.
 	Limits harden.Limits
 
