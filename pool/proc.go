@@ -49,6 +49,7 @@ type proc struct {
 	hello  wire.HelloBody
 
 	saidBye bool         // of recv
+	noise   throttle     // of recv
 	weighed time.Time    // of recv: when its memory was last measured
 	read    atomic.Int64 // bytes that came from it
 
@@ -145,9 +146,11 @@ func (p *proc) handle(f wire.Frame) error {
 	case wire.Recalled:
 		return p.recalledNotice(f)
 	case wire.Report:
+		p.noise.pass(len(f.Payload))
 		p.report(f)
 		return nil
 	case wire.Log:
+		p.noise.pass(len(f.Payload))
 		p.record(f)
 		return nil
 	case wire.Beat:

@@ -141,7 +141,7 @@ func (l *list) check() {
 }
 
 var (
-	rowName = regexp.MustCompile(`^(?:Test|Fuzz)(?:Row)?((?:\d{3}|S\d+)(?:(?:And|To)(?:Row)?(?:\d{3}|S\d+))*)`)
+	rowName = regexp.MustCompile(`^(?:Test|Fuzz)Row((?:\d{3}|S\d+)(?:(?:And|To)(?:Row)?(?:\d{3}|S\d+))*)`)
 	rowPart = regexp.MustCompile(`And|To|\d{3}|S\d+`)
 )
 

@@ -61,7 +61,6 @@ func TestATestIsNamedAfterItsRows(t *testing.T) {
 		"TestRow006And071HelloCut":             "6 71",
 		"TestRow002To005And020And022To023Even": "2 3 4 5 20 22 23",
 		"TestRow035AndRow108AParent":           "35 108",
-		"TestS16WhatCostsNothing":              "S16",
 		"TestRowS20WorkerThatScribbles":        "S20",
 		"TestRow081AndS2AndS3AndTheRest":       "81 S2 S3",
 		"FuzzRow115Reader":                     "115",
