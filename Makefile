@@ -8,6 +8,7 @@ FUZZTIME  ?= 5s
 BENCH     ?= .
 BENCHTIME ?= 1s
 COUNT     ?= 1
+SOAK      ?= 20m
 
 # What the race detector runs: the core. cmd/procpool and the README's program exercise the same code as whole programs.
 CORE ?= ./wire/... ./worker/... ./pool/... ./internal/...
@@ -16,7 +17,7 @@ CORE ?= ./wire/... ./worker/... ./pool/... ./internal/...
 PLATFORMS ?= linux/amd64 linux/arm64 darwin/arm64 windows/amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test check tidy fmt-check vet-cross lint race fuzz faults bench bench-peers fix clean
+.PHONY: help demo build test check tidy fmt-check vet-cross lint race fuzz soak-short soak faults bench bench-peers fix clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,7 +31,7 @@ build: ## Build the command into bin/procpool
 test: ## Run all tests (a few minutes)
 	$(GO) test -timeout 9m ./...
 
-check: tidy fmt-check vet-cross lint race fuzz ## What CI runs after the tests: all of the next six
+check: tidy fmt-check vet-cross lint race fuzz soak-short ## What CI runs after the tests: all of the next seven
 
 tidy: ## Check that go.mod and go.sum are tidy
 	$(GO) mod tidy -diff
@@ -52,6 +53,13 @@ race: ## Run the tests of the core under the race detector
 
 fuzz: ## Run each fuzz target for FUZZTIME (5s)
 	@GO="$(GO)" FUZZTIME="$(FUZZTIME)" sh .ci/fuzz
+
+soak-short: ## Soak for a minute
+	@$(GO) run ./internal/soak -for 1m
+
+soak: ## Let everything happen to workers under load, for SOAK (20m), then kill 500; SEED=n draws the same again
+	$(GO) run ./internal/soak -for $(SOAK) $(if $(SEED),-seed $(SEED))
+	$(GO) run ./internal/soak -kills 500 $(if $(SEED),-seed $(SEED))
 
 faults: ## Run the tests of all faults in each of their settings, and write FAULTS.md (about ten minutes)
 	$(GO) run ./internal/faults/table

@@ -27,6 +27,7 @@ func (c *core) bury(p *proc) {
 	p.ready = false // another attempt at a task with a key wakes its slot, which this process is still in
 	p.verdictLocked(byKiller)
 	after := p.accountLocked()
+	p.watchdog.stop()
 	p.buriedLocked()
 	after = append(after, c.resettleLocked(p.slot)...)
 	if !p.slot.ending && !p.slot.keyed.empty() {

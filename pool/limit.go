@@ -68,6 +68,13 @@ func (p *proc) armWatchdogLocked(at time.Time) {
 	g.timer.Reset(wait)
 }
 
+// stop lets go of a process that has ended: its timer would hold it, buffers and all, for as long as the limit is.
+func (g *watchdog) stop() {
+	if g.timer != nil {
+		g.timer.Stop()
+	}
+}
+
 func (p *proc) onWatchdog() {
 	c := p.core
 	c.mu.Lock()

@@ -169,21 +169,33 @@ func (c *core) idleLocked(s *slot) {
 func (c *core) notIdleLocked(s *slot) {
 	if i := slices.Index(c.idle, s); i >= 0 {
 		c.idle = slices.Delete(c.idle, i, i+1)
-		s.idleID++
 	}
 }
 
-// armIdleLocked parks a slot that stays idle for too long.
+// armIdleLocked parks a slot that stays idle for too long. A slot has one timer, which looks again where it was busy meanwhile: one for each time
+// that it got idle would be as many as there are calls.
 func (c *core) armIdleLocked(s *slot) {
-	s.idleID++
-	id := s.idleID
-	time.AfterFunc(c.cfg.idleFor, func() {
-		c.mu.Lock()
-		defer c.unlock()
-		if s.idleID == id && s.state == StateIdle && !s.ending && c.activeLocked() > c.cfg.idleMin {
-			c.parkLocked(s)
-		}
-	})
+	s.idleSince = time.Now()
+	if s.idleTimer == nil {
+		s.idleTimer = time.AfterFunc(c.cfg.idleFor, s.onIdle)
+	}
+}
+
+func (s *slot) onIdle() {
+	c := s.core
+	c.mu.Lock()
+	defer c.unlock()
+	s.idleTimer = nil
+	if s.ending || !slices.Contains(c.idle, s) {
+		return
+	}
+	if left := c.cfg.idleFor - time.Since(s.idleSince); left > 0 {
+		s.idleTimer = time.AfterFunc(left, s.onIdle)
+		return
+	}
+	if c.activeLocked() > c.cfg.idleMin {
+		c.parkLocked(s)
+	}
 }
 
 // activeLocked returns how many slots are not parked.

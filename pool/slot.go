@@ -56,7 +56,9 @@ type slot struct {
 	starts   int
 	retries  backoff.Backoff
 	recent   []time.Time // failed starts
-	idleID   int         // counts the times that it got idle, for the idle timer
+
+	idleSince time.Time
+	idleTimer *time.Timer // nil where it does not run
 }
 
 const (
@@ -300,6 +302,9 @@ func (s *slot) quitLocked(reason ExitReason) {
 	}
 	s.ending, s.reason = true, reason
 	close(s.quit)
+	if s.idleTimer != nil {
+		s.idleTimer.Stop() // it would hold the pool
+	}
 	s.core.notIdleLocked(s)
 	if s.proc != nil {
 		s.proc.leaveLocked(reason)

@@ -114,3 +114,46 @@ func TestRow114ChildrenOfTheProgramsOwnAreNotReapedOrCounted(t *testing.T) {
 	assert.Empty(t, f.exits)
 	eventually(t, patience, "all are replaced", func() bool { return f.Stats().Restarts == deaths })
 }
+
+// heapAfter is how much f makes the heap grow.
+func heapAfter(f func()) int64 {
+	measure := func() int64 {
+		runtime.GC()
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before := measure()
+	f()
+	return measure() - before
+}
+
+// A time limit far away must not keep the workers that died before it.
+func TestRow109DeadWorkersAreNotKeptUntilTheLimitOfTheirTasks(t *testing.T) {
+	const deaths = 60
+	f := start(t, 1, pool.WithTaskTimeout(time.Hour))
+	f.works()
+	grown := heapAfter(func() {
+		for range deaths {
+			_, err := pool.Call(t.Context(), f.Pool, obey, order{Do: "exit 1"})
+			require.Error(t, err)
+		}
+		f.works()
+	})
+	assert.Less(t, grown, int64(2<<20), "bytes kept of %d dead workers", deaths)
+}
+
+// An idle time far away must not cost a timer for each call.
+func TestRow109CallsLeaveNoIdleTimersBehind(t *testing.T) {
+	const calls = 10_000
+	f := start(t, 1, pool.WithIdleTimeout(0, time.Hour))
+	f.works()
+	grown := heapAfter(func() {
+		for range calls {
+			_, err := pool.Call(t.Context(), f.Pool, double, 1)
+			require.NoError(t, err)
+		}
+	})
+	assert.Less(t, grown, int64(1<<20), "bytes kept of %d calls", calls)
+}

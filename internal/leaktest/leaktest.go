@@ -78,8 +78,15 @@ func newConfig(opts []Option) *config {
 // markName is a variable that every process started under Main inherits, unless its environment is made from nothing.
 const markName = "PROCPOOL_LEAKTEST"
 
-// mark is markName=value for this process; empty without Main. It is written before the tests begin.
+// mark is markName=value for this process; empty without Mark. It is written before anything is started.
 var mark string
+
+// Mark makes every process that is started from now on count as one of this program's, at whatever remove. Main does it.
+func Mark() {
+	value := rand.Text()
+	os.Setenv(markName, value)
+	mark = markName + "=" + value
+}
 
 // Main runs the tests and exits: with their code, or with 1 if they passed and left something behind, which it prints.
 func Main(m *testing.M, opts ...Option) {
@@ -88,9 +95,7 @@ func Main(m *testing.M, opts ...Option) {
 
 // run is Main without the exit.
 func run(tests func() int, out io.Writer, patience time.Duration, opts ...Option) int {
-	value := rand.Text()
-	os.Setenv(markName, value)
-	mark = markName + "=" + value
+	Mark()
 	before := take(newConfig(opts))
 	code := tests()
 	if code != 0 {
@@ -116,6 +121,15 @@ func Check(tb testing.TB, opts ...Option) {
 		}
 	})
 }
+
+// A Baseline is what there was at one time: for programs that are no tests.
+type Baseline struct{ *snapshot }
+
+// Take notes what there is now.
+func Take(opts ...Option) *Baseline { return &Baseline{take(newConfig(opts))} }
+
+// Leaks describes what is there and was not, a line or a stack each, once nothing is or patience is over.
+func (b *Baseline) Leaks(patience time.Duration) []string { return b.wait(patience) }
 
 // A snapshot is what there was before the tests.
 type snapshot struct {
