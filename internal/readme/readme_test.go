@@ -59,7 +59,7 @@ var _ = func(ctx context.Context, p *pool.Pool, lines iter.Seq[string], files []
 	counts, total := []int{}, 0
 	{
 		FRAGMENT
-		_ = p
+		_, _ = p, err
 	}
 	_, _ = counts, total
 	return nil
