@@ -5,8 +5,8 @@ import (
 	"errors"
 	"io"
 	"runtime"
-	"strings"
 	"runtime/metrics"
+	"strings"
 	"testing"
 	"testing/iotest"
 
