@@ -193,6 +193,9 @@ func (p *proc) results(f wire.Frame) error {
 	c.stats.BytesReceived += int64(len(f.Payload)) + wire.HeaderSize
 	hook := b == p.pending
 	if !hook {
+		if failed > 0 && b.head.Soft > 0 {
+			c.stats.TimedOut += countOverdue(items, n)
+		}
 		c.countLocked(b, from, n, failed)
 		c.speedLocked(b.head.Func).add(head.Exec, n)
 		p.renewIfFatLocked(m)
