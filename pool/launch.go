@@ -209,7 +209,8 @@ func (p *proc) initialize() error {
 	if err := p.runHook(p.core.cfg.initializer, wire.IsInitializer); err != nil {
 		return err
 	}
-	return p.checkMemory()
+	_, err := p.checkMemory()
+	return err
 }
 
 // initFailed ends a process whose initializer failed, and explains.

@@ -33,14 +33,8 @@ const memoryHeadroom = 32 << 20
 // allocation can go far beyond the limit; the next mapping fails then, whatever it is for, and the process ends. Until then sampleMemory stands guard.
 func (p *proc) limitMemory() error {
 	limit := p.core.cfg.memoryLimit
-	if limit <= 0 || p.core.cfg.inline {
-		return nil
-	}
-	m, err := memoryOf(p.child.PID())
-	if err != nil {
-		return fmt.Errorf("WithMemoryLimit: %w", err)
-	}
-	if err := roomFor(limit, m); err != nil || p.group != nil {
+	m, err := p.checkMemory()
+	if err != nil || limit <= 0 || p.core.cfg.inline || p.group != nil {
 		return err // a group has its limit from the beginning
 	}
 	if err := limitData(p.child.PID(), limit+max(0, m.data-m.anon)+p.stackRoom()); err != nil {
@@ -71,25 +65,21 @@ var hasC = sync.OnceValue(func() bool {
 	return slices.Contains(info.Settings, debug.BuildSetting{Key: "CGO_ENABLED", Value: "1"})
 })
 
-// checkMemory verifies that a ready worker leaves tasks some room below the limit.
-func (p *proc) checkMemory() error {
+// checkMemory verifies that a worker leaves tasks some room below the limit, if there is one, and returns what it has.
+func (p *proc) checkMemory() (memory, error) {
 	limit := p.core.cfg.memoryLimit
 	if limit <= 0 || p.core.cfg.inline {
-		return nil
+		return memory{}, nil
 	}
 	m, err := memoryOf(p.child.PID())
 	if err != nil {
-		return fmt.Errorf("WithMemoryLimit: %w", err)
+		return m, fmt.Errorf("WithMemoryLimit: %w", err)
 	}
-	return roomFor(limit, m)
-}
-
-func roomFor(limit int64, m memory) error {
 	if least := m.anon + memoryHeadroom; limit < least {
-		return fmt.Errorf("WithMemoryLimit(%d) is too low: a ready worker uses %s (%d bytes), and tasks need %s more; want at least %d",
+		return m, fmt.Errorf("WithMemoryLimit(%d) is too low: a ready worker uses %s (%d bytes), and tasks need %s more; want at least %d",
 			limit, mebibytes(m.anon), m.anon, mebibytes(memoryHeadroom), least)
 	}
-	return nil
+	return m, nil
 }
 
 func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
