@@ -344,10 +344,20 @@ func (p *proc) cancelRunningLocked(b *batch, offset int) {
 	time.AfterFunc(p.core.cfg.stopGrace, func() {
 		p.core.mu.Lock()
 		defer p.core.unlock()
-		if slices.Contains(p.inflight, b) && b.got <= offset && offset < b.limit {
+		if slices.Contains(p.inflight, b) && b.got <= offset && offset < b.limit && p.mayRunLocked(b, offset) {
 			p.killLocked(ReasonCancelled, errors.New("the task was cancelled and did not end within the stop grace"))
 		}
 	})
+}
+
+// mayRunLocked reports whether a task that has not been answered may be the one that p runs. One that has ended, its answer being on its
+// way, does not cost the next one its process.
+func (p *proc) mayRunLocked(b *batch, offset int) bool {
+	if p.page == nil {
+		return true
+	}
+	running, at, _ := p.runningLocked()
+	return running == b && at == offset
 }
 
 // withdrawLocked ends everything of a job that this proc has.
@@ -357,8 +367,8 @@ func (p *proc) withdrawLocked(j *job) {
 			continue
 		}
 		p.recallLocked(b, b.got)
-		if b.got < b.limit {
-			p.cancelRunningLocked(b, b.got)
+		if b.got < b.limit { // the one that runs is the last that has started, whatever has been answered
+			p.cancelRunningLocked(b, max(b.got, p.startedLocked(b)-1))
 		}
 	}
 	p.dropAnsweredLocked()

@@ -104,3 +104,21 @@ func TestRow037TaskThatWaitsForEverIsEndedByItsCallerAlone(t *testing.T) {
 	cancelled(t, err, begin)
 	assert.Equal(t, pool.ReasonCancelled, f.exit().Reason)
 }
+
+// Cancelling means the task that runs, also where those before it in its batch have ended and their answers are still on their way.
+func TestRow033AWithdrawnBatchIsEndedAtTheTaskThatRuns(t *testing.T) {
+	const rounds = 20
+	f := start(t, 1, pool.WithStopGrace(50*time.Millisecond))
+	for range rounds {
+		g := newGate(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		job := pool.GoMap(ctx, f.Pool, obey, []order{{}, {}, {Gate: g.addr, Stubborn: true}, {}}, pool.Chunk(4))
+		pid := g.next(t).pid
+		cancel()
+		_, err := await(t, job)
+		require.ErrorIs(t, err, context.Canceled)
+		e := f.exit()
+		require.Equal(t, pid, e.PID)
+		require.Equal(t, pool.ReasonCancelled, e.Reason)
+	}
+}

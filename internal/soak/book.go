@@ -163,7 +163,7 @@ func (b *book) excuseLocked(e *entry) string {
 	return ""
 }
 
-// unanswered describes the first few tasks that have no answer yet, and what has run of them.
+// unanswered describes the first few tasks that have neither an answer nor run to their end.
 func (b *book) unanswered(h history) string {
 	const most = 10
 	b.mu.Lock()
@@ -171,7 +171,7 @@ func (b *book) unanswered(h history) string {
 	var all []string
 	n := 0
 	for id := range b.entries {
-		if e := &b.entries[id]; e.answers == 0 {
+		if e := &b.entries[id]; e.answers == 0 && h.ended[id] == 0 {
 			if n++; n <= most {
 				all = append(all, fmt.Sprintf("%d (%s, started %d, ended %d, %+v)", id, e.kind.name, h.started[id], h.ended[id], e.terms))
 			}

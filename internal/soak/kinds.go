@@ -93,8 +93,9 @@ func deaths() []*kind {
 func hangs() []*kind {
 	return []*kind{
 		{name: "SIGSTOP itself", weight: 3, outcome: timedOut, deadly: true, limit: true, act: func(context.Context, *order, *answer) error {
-			_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
-			select {}
+			for { // who stops workers from outside lets them go on
+				_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+			}
 		}},
 		{name: "endless loop", weight: 3, outcome: timedOut, deadly: true, limit: true, act: func(context.Context, *order, *answer) error { return spin() }},
 		{name: "blocked system call", weight: 3, outcome: timedOut, deadly: true, limit: true, act: blockInKernel},
@@ -104,8 +105,9 @@ func hangs() []*kind {
 			select {}
 		}},
 		{name: "SIGSTOP itself, no limit", weight: 3, outcome: unresponsive, deadly: true, fits: func(s *set) bool { return s.beats }, act: func(context.Context, *order, *answer) error {
-			_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
-			select {}
+			for { // who stops workers from outside lets them go on
+				_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+			}
 		}},
 		{name: "soft limit obeyed", weight: 2, outcome: softTimedOut, soft: true, act: func(ctx context.Context, _ *order, _ *answer) error {
 			<-ctx.Done()
