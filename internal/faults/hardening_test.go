@@ -167,7 +167,8 @@ func TestRow065AWorkerThatHasUsedItsProcessorTimeIsKilled(t *testing.T) {
 	_, err := call(f, obey, order{Do: "spin"})
 	exit := fate{signal: syscall.SIGKILL, reason: pool.ReasonSignal}.check(t, err)
 	require.NotNil(t, exit)
-	assert.GreaterOrEqual(t, exit.CPU, 900*time.Millisecond)
+	// The limit counts clock ticks, each of them whole to whoever runs when it comes; CPU is exact, and may be much less.
+	assert.GreaterOrEqual(t, exit.CPU, 500*time.Millisecond)
 }
 
 func TestRowS18WhatIsRequiredAndCannotBeHadIsAnErrorOfNew(t *testing.T) {
