@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -80,50 +81,49 @@ func ours(pid int) bool {
 	if err != nil {
 		return false
 	}
-	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
 	return len(fields) > 1 && fields[1] == strconv.Itoa(os.Getpid())
 }
 
 // strike sends a signal to n workers. What it looks like is put down before, since it may be seen at once.
-func (r *round) strike(rng *rand.Rand, n int, s syscall.Signal, looks outcome) (any bool) {
+func (r *round) strike(rng *rand.Rand, n int, s syscall.Signal, looks outcome) (struck bool) {
 	for _, p := range r.victims(rng, n) {
 		if looks != "" {
 			r.book.accident(looks, 1)
 		}
 		if err := p.Signal(s); err == nil {
-			any = true
+			struck = true
 		} else if looks != "" {
 			r.book.accident(looks, -1)
 		}
 		_ = p.Release()
 	}
-	return any
+	return struck
 }
 
 func (r *round) pause(rng *rand.Rand) bool {
+	stopped := false
 	for _, p := range r.victims(rng, 1) {
-		err := p.Signal(syscall.SIGSTOP)
+		stopped = p.Signal(syscall.SIGSTOP) == nil
 		time.Sleep(millis(rng, 1, 400))
 		_ = p.Signal(syscall.SIGCONT)
 		_ = p.Release()
-		return err == nil
 	}
-	return false
+	return stopped
 }
 
 func (r *round) pauseForEver(rng *rand.Rand) bool {
+	struck := false
 	for _, p := range r.victims(rng, 1) {
 		r.book.accident(killed, 1)
 		_ = p.Signal(syscall.SIGSTOP)
 		time.Sleep(millis(rng, 1, 400))
-		err := p.Signal(syscall.SIGKILL)
-		if err != nil {
+		if struck = p.Signal(syscall.SIGKILL) == nil; !struck {
 			r.book.accident(killed, -1)
 		}
 		_ = p.Release()
-		return err == nil
 	}
-	return false
+	return struck
 }
 
 func (r *round) resize(rng *rand.Rand) bool {

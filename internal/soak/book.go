@@ -132,7 +132,7 @@ func (b *book) judgeLocked(e *entry) string {
 
 // excuseLocked says why an answer that the task's own fault does not explain may not come; "" where it may.
 func (b *book) excuseLocked(e *entry) string {
-	allowed := false
+	var allowed bool
 	switch e.got {
 	case cancelled, pastDeadline:
 		allowed = e.terms.withdraws

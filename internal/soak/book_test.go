@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -206,5 +205,5 @@ func TestASoakOfSomeSeconds(t *testing.T) {
 	assert.Contains(t, out.String(), "seed 11")
 	assert.Equal(t, exitOK, run([]string{"-kills", "10", "-seed", "11"}, &out), "%s", &out)
 	assert.Equal(t, exitUsage, run([]string{"-no-such-flag"}, &out))
-	assert.True(t, strings.Contains(out.String(), "kills"))
+	assert.Contains(t, out.String(), "kills")
 }

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 	"syscall"
 	"text/tabwriter"
 	"time"
@@ -110,10 +109,8 @@ type batch struct {
 	tasks []tiny
 	file  string
 
-	mu       sync.Mutex
-	answered []int   // how often, by index
-	dead     []int   // the indexes of those that were lost
-	failures []error // that are no death
+	answered []int // how often, by index
+	dead     []int // the indexes of those that were lost
 }
 
 func (s *soak) runKills(ctx context.Context, n int) {
@@ -123,7 +120,7 @@ func (s *soak) runKills(ctx context.Context, n int) {
 		return
 	}
 	s.dir = dir
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	base := s.baseline()
 	k := &killing{soak: s, rng: rand.New(rand.NewPCG(s.seed, 0)), log: &tail{size: 32 << 10}, took: 50 * time.Millisecond, batches: map[string]int{}}
 	said := time.Now()
@@ -303,8 +300,7 @@ func (b *batch) asStream(ctx context.Context) {
 
 func (b *batch) asUnordered(ctx context.Context) {
 	for v, err := range pool.StreamUnordered(ctx, b.pool, doTiny, slices.Values(b.tasks), pool.Window(20_000)) {
-		var task *pool.TaskError
-		if errors.As(err, &task) {
+		if task, ok := errors.AsType[*pool.TaskError](err); ok {
 			b.take(task.Index, 0, err)
 			continue
 		}

@@ -15,6 +15,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -80,7 +81,8 @@ func deaths() []*kind {
 		{name: "junk on the wire", weight: 3, outcome: protocol, deadly: true, act: junk},
 		{name: "closed wire", weight: 3, outcome: protocol, also: []outcome{exitStatus + "70"}, deadly: true, act: closeWires(unix.O_WRONLY)},
 		{name: "closed wires, both", weight: 2, outcome: protocol, also: []outcome{exitStatus + "70"}, deadly: true, act: closeWires(unix.O_WRONLY, unix.O_RDONLY)},
-		{name: "over the memory limit", weight: 3, outcome: overMemory, deadly: true, fits: func(s *set) bool { return s.capped }, act: func(context.Context, *order, *answer) error {
+		// Where it is a thread that gets no memory, libc reports that and not Go, and it looks like any crash; 66 is the race detector's.
+		{name: "over the memory limit", weight: 3, outcome: overMemory, also: []outcome{crashed, exitStatus + "66"}, deadly: true, fits: func(s *set) bool { return s.capped }, act: func(context.Context, *order, *answer) error {
 			for {
 				keep(16 * mebibyte)
 			}
@@ -225,9 +227,12 @@ func overflow(context.Context, *order, *answer) error {
 	return fmt.Errorf("came back from %d", down(0))
 }
 
+var turns atomic.Uint64
+
 // spin keeps one core busy for ever.
 func spin() error {
 	for {
+		turns.Add(1)
 	}
 }
 

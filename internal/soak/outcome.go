@@ -93,6 +93,9 @@ func death(e *pool.ExitError) outcome {
 	case pool.ReasonSignal, pool.ReasonOutOfMemory: // somebody else's memory may have run out in the moment of a kill
 		return outcome(fmt.Sprintf("signal: %v", e.Signal))
 	case pool.ReasonExit:
+		if e.Code == 2 { // a crash, whose first line was lost in what the task itself was writing
+			return crashed
+		}
 		return outcome(fmt.Sprintf(exitStatus+"%d", e.Code))
 	}
 	return outcome(e.Reason)
@@ -100,8 +103,7 @@ func death(e *pool.ExitError) outcome {
 
 // attemptOf is the attempt that an error speaks of; 0 where it speaks of none.
 func attemptOf(err error) int {
-	var task *pool.TaskError
-	if errors.As(err, &task) {
+	if task, ok := errors.AsType[*pool.TaskError](err); ok {
 		return task.Attempt
 	}
 	return 0

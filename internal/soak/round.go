@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -87,7 +88,7 @@ func fork(rng *rand.Rand) *rand.Rand { return rand.New(rand.NewPCG(rng.Uint64(),
 
 // open starts the pool; false where it did not start, as it may if starts are failing on purpose.
 func (r *round) open() bool {
-	options := append(r.set.options, pool.WithStdout(&r.soak.printed), pool.WithStderr(&r.soak.printed), pool.WithLogger(logTo(r.log)),
+	options := append(slices.Clone(r.set.options), pool.WithStdout(&r.soak.printed), pool.WithStderr(&r.soak.printed), pool.WithLogger(logTo(r.log)),
 		pool.WithName(r.name))
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -102,7 +103,7 @@ func (r *round) open() bool {
 	default:
 		r.complain(wrong, fmt.Sprintf("New: %v", err))
 	}
-	r.soak.count("pools that did not start", 1)
+	r.soak.count("pools that did not start")
 	return false
 }
 
@@ -125,7 +126,7 @@ func (r *round) load(rng *rand.Rand) {
 		}
 		r.scarce()
 		shape := pick(rng, shapes, func(s shape) int { return s.weight })
-		r.soak.count("calls of "+shape.name, 1)
+		r.soak.count("calls of " + shape.name)
 		shape.run(r, rng)
 		if r.book.closing.Load() && r.over() {
 			return
@@ -151,17 +152,17 @@ func (r *round) finish(rng *rand.Rand, accidents <-chan struct{}) {
 	defer cancel()
 	switch way {
 	case 0:
-		r.soak.count("pools ended by Close", 1)
+		r.soak.count("pools ended by Close")
 	case 1:
-		r.soak.count("pools ended by Shutdown that is cut short", 1)
+		r.soak.count("pools ended by Shutdown that is cut short")
 		short, cut := context.WithTimeout(ctx, millis(rng, 1, 100))
 		_ = r.pool.Shutdown(short)
 		cut()
 	case 2:
-		r.soak.count("pools ended by Shutdown with DropQueued", 1)
+		r.soak.count("pools ended by Shutdown with DropQueued")
 		r.shut(ctx, pool.DropQueued())
 	case 3:
-		r.soak.count("pools ended by Shutdown", 1)
+		r.soak.count("pools ended by Shutdown")
 		r.shut(ctx)
 	}
 	begun := time.Now()

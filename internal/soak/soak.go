@@ -24,7 +24,6 @@ type soak struct {
 	scarcity scarcity
 	printed  counter // what workers have written to stdout and stderr
 	rounds   atomic.Int64
-	epochs   atomic.Int64
 	failed   chan struct{} // closed by the first complaint
 
 	mu         sync.Mutex
@@ -89,10 +88,10 @@ func (s *soak) fault(name string) {
 	s.faults[name]++
 }
 
-func (s *soak) count(name string, n int) {
+func (s *soak) count(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.counts[name] += n
+	s.counts[name]++
 }
 
 // merge adds up what the book of a pool that has ended says.
@@ -181,7 +180,7 @@ func (s *soak) run(d, each time.Duration, from int) {
 		return
 	}
 	s.dir = dir
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	done := make(chan struct{})
 	var watching sync.WaitGroup
 	watching.Go(func() { s.watch(done) })
