@@ -4,7 +4,7 @@
 GO       ?= go
 GOLANGCI ?= $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-FUZZTIME  ?= 5s
+FUZZTIME  ?= 10s
 BENCH     ?= .
 BENCHTIME ?= 1s
 COUNT     ?= 1
@@ -51,7 +51,7 @@ lint: ## Run the linters of .golangci.yml
 race: ## Run the tests of the core under the race detector
 	CGO_ENABLED=1 $(GO) test -race -short -timeout 15m $(CORE)
 
-fuzz: ## Run each fuzz target for FUZZTIME (5s)
+fuzz: ## Run each fuzz target for FUZZTIME (10s)
 	@GO="$(GO)" FUZZTIME="$(FUZZTIME)" sh .ci/fuzz
 
 soak-short: ## Soak for a minute

@@ -130,7 +130,8 @@ func newCore(cfg *config) (*core, error) {
 	}
 	if cfg.onReport != nil {
 		c.reports = newDispatcher(func(r report) { c.guard("WithOnReport", func() { cfg.onReport(r.info, r.value) }) })
-		c.reports.limit = maxReports
+		c.reports.limit, c.reports.most = maxReports, maxReportBytes
+		c.reports.size = func(r report) int { return len(r.value) }
 	}
 	if cfg.inline {
 		c.warnInline()

@@ -6,10 +6,13 @@ import "sync"
 // send never waits, since its callers hold up results.
 type dispatcher[T any] struct {
 	f     func(T)
-	limit int // 0: unbounded; else the oldest that waits is dropped for the newest
+	limit int         // 0: unbounded; else the oldest that waits is dropped for the newest
+	most  int         // likewise, the sum of what size says
+	size  func(T) int // nil where there is no such bound
 
 	mu      sync.Mutex
 	queue   []T
+	bytes   int
 	running bool
 	ended   bool
 	dropped int64
@@ -26,8 +29,9 @@ func (d *dispatcher[T]) send(v T) bool {
 	if d.ended {
 		return false
 	}
-	if d.limit > 0 && len(d.queue) >= d.limit {
-		d.queue = d.queue[1:]
+	d.bytes += d.sizeOf(v)
+	for d.limit > 0 && len(d.queue) > 0 && (len(d.queue) >= d.limit || d.bytes > d.most) {
+		d.takeLocked()
 		d.dropped++
 	}
 	d.queue = append(d.queue, v)
@@ -48,8 +52,7 @@ func (d *dispatcher[T]) run() {
 	}()
 	d.mu.Lock()
 	for len(d.queue) > 0 {
-		v := d.queue[0]
-		d.queue = d.queue[1:]
+		v := d.takeLocked()
 		d.mu.Unlock()
 		d.f(v)
 		d.mu.Lock()
@@ -57,6 +60,20 @@ func (d *dispatcher[T]) run() {
 	d.running = false
 	finished = true
 	d.mu.Unlock()
+}
+
+func (d *dispatcher[T]) takeLocked() T {
+	v := d.queue[0]
+	d.queue = d.queue[1:]
+	d.bytes -= d.sizeOf(v)
+	return v
+}
+
+func (d *dispatcher[T]) sizeOf(v T) int {
+	if d.size == nil {
+		return 0
+	}
+	return d.size(v)
 }
 
 // close makes send fail. What is queued is still called: the one who closes may be in a call itself, so nobody waits for it.

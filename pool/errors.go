@@ -278,14 +278,14 @@ func (e *StartError) Error() string {
 		return b.String()
 	}
 	fmt.Fprintf(&b, "procpool: start of a worker failed (%s): %s: %s", e.Stage, e.Path, errorText(e.Err))
-	show(&b, "stdout", e.Stdout)
-	show(&b, "stderr", e.Stderr)
+	show(&b, "stdout", e.Stdout[:min(len(e.Stdout), 256)]) // where the first bytes say most
+	show(&b, "stderr", e.Stderr[max(0, len(e.Stderr)-1024):])
 	return clip(b.String())
 }
 
 func show(b *strings.Builder, name string, text []byte) {
 	if text = bytes.TrimSpace(text); len(text) > 0 {
-		fmt.Fprintf(b, "\n%s: %q", name, text[max(0, len(text)-1024):])
+		fmt.Fprintf(b, "\n%s: %q", name, text)
 	}
 }
 

@@ -37,8 +37,8 @@ type job struct {
 	stop     chan struct{}
 	stopOnce sync.Once
 
-	// handing is set while the feeder has an input in hand that is not fed yet.
-	handing atomic.Bool
+	// taken counts the inputs that a Stream's feeder has read: while it is more than fed, the feeder has one in hand.
+	taken atomic.Int64
 
 	wake chan struct{} // capacity 1: tells the consumer to look again
 
@@ -209,7 +209,10 @@ func (j *job) closeInput() {
 // input, which nobody can end, so nobody waits for it then; one that has an input in hand feeds it, sees the stop and closes.
 func (j *job) endInput() {
 	j.stopInput()
-	if !j.handing.Load() {
+	j.mu.Lock()
+	inHand := j.taken.Load() > int64(j.fed)
+	j.mu.Unlock()
+	if !inHand {
 		j.closeInput()
 	}
 }

@@ -174,6 +174,12 @@ func (p *proc) discard(cause error, stdout []byte) error {
 	case errors.As(cause, &limit):
 		stage, reason, cause = "init", ReasonStopped, limit.error
 	}
+	if errors.Is(cause, errNoHello) { // it is ending, or has closed the wire alone
+		select {
+		case <-p.child.Exited():
+		case <-time.After(drainTime):
+		}
+	}
 	p.kill(reason, cause)
 	<-p.child.Exited()
 	p.core.bury(p)
@@ -203,7 +209,8 @@ func (p *proc) initialize() error {
 	if err := p.runHook(p.core.cfg.initializer, wire.IsInitializer); err != nil {
 		return err
 	}
-	return p.checkMemory()
+	_, err := p.checkMemory()
+	return err
 }
 
 // initFailed ends a process whose initializer failed, and explains.

@@ -188,6 +188,21 @@ func allStacks() string {
 	return string(buf[:runtime.Stack(buf, true)])
 }
 
+// countOverdue returns how many of n result items failed after their soft limit.
+func countOverdue(items []byte, n int) (overdue int) {
+	for range n {
+		r, rest, ok := wire.CutResult(items)
+		if !ok {
+			break // the frame was checked
+		}
+		if r.Outcome == wire.Overdue {
+			overdue++
+		}
+		items = rest
+	}
+	return overdue
+}
+
 // softLimit turns the failure of a task that went on after its soft limit into what it is.
 func softLimit(l time.Duration, outcome wire.Outcome, err error) error {
 	if outcome != wire.Overdue || l == 0 { // a worker that speaks of a limit where there is none

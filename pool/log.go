@@ -1,9 +1,12 @@
 package pool
 
 import (
+	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -18,8 +21,11 @@ type report struct {
 	value worker.Raw
 }
 
-// maxReports is how many reports wait for a WithOnReport that does not keep up.
-const maxReports = 1024
+// maxReports and maxReportBytes are how much waits for a WithOnReport that does not keep up.
+const (
+	maxReports     = 1024
+	maxReportBytes = 16 << 20
+)
 
 // journal is the pool's logger. Where that is hclog's own, which writes to os.Stderr, a standard error whose reader is gone costs the
 // records and not the program: a failed write to descriptor 2 raises SIGPIPE (os/signal says so), and the death of a worker, which is
@@ -62,14 +68,45 @@ func (p *proc) record(f wire.Frame) {
 	p.core.mu.Unlock()
 	logger := p.core.log
 	if body.Name != "" {
-		logger = logger.Named(body.Name)
+		logger = logger.Named(logText(body.Name))
 	}
-	args := append(slices.Clone(body.Args), "slot", p.slot.id, "pid", p.child.PID())
+	args := append(logArgs(body.Args), "slot", p.slot.id, "pid", p.child.PID())
 	if info.Func != "" {
 		args = append(args, "func", info.Func, "index", info.Index)
 	}
 	args = append(args, "worker_time", time.Unix(0, body.Time).Format(time.RFC3339Nano))
-	logger.Log(level, body.Msg, args...)
+	logger.Log(level, logText(body.Msg), args...)
+}
+
+const (
+	maxLogText = 64 << 10
+	maxLogArgs = 64
+)
+
+// logText makes a worker's text fit for a log, which may be a terminal: short, valid, and without control characters but newlines and tabs.
+func logText(s string) string {
+	s = strings.ToValidUTF8(s[:min(len(s), maxLogText)], "\uFFFD")
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return '.'
+		}
+		return r
+	}, s)
+}
+
+// logArgs does the same with the arguments of a record; what is no text, number or boolean is shown as a text.
+func logArgs(args []any) []any {
+	args = slices.Clone(args[:min(len(args), maxLogArgs)])
+	for i, a := range args {
+		switch a := a.(type) {
+		case nil, bool, int64, uint64, float64:
+		case string:
+			args[i] = logText(a)
+		default:
+			args[i] = logText(fmt.Sprint(a))
+		}
+	}
+	return args
 }
 
 // validValue reports whether b is one well formed value.

@@ -1,10 +1,11 @@
 package pool
 
 import (
+	"bytes"
 	"fmt"
+	"regexp"
 	"runtime/debug"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -27,16 +28,13 @@ const memoryHeadroom = 32 << 20
 // RLIMIT_DATA counts what is mapped, and the Go runtime maps some 40 MiB more than it ever uses. What a fresh process has mapped and not used is
 // therefore added: else a small limit could not be met at all, and a larger one would strike before the collector has tried. Where there is C, each thread
 // maps a stack of 8 MiB and uses some kilobytes of it; room for a few more of them is added as well.
+//
+// The kernel looks at the limit when something is mapped, but passes over what replaces a reservation, as Go's heap does when it grows. So one large
+// allocation can go far beyond the limit; the next mapping fails then, whatever it is for, and the process ends. Until then sampleMemory stands guard.
 func (p *proc) limitMemory() error {
 	limit := p.core.cfg.memoryLimit
-	if limit <= 0 || p.core.cfg.inline {
-		return nil
-	}
-	m, err := memoryOf(p.child.PID())
-	if err != nil {
-		return fmt.Errorf("WithMemoryLimit: %w", err)
-	}
-	if err := roomFor(limit, m); err != nil || p.group != nil {
+	m, err := p.checkMemory()
+	if err != nil || limit <= 0 || p.core.cfg.inline || p.group != nil {
 		return err // a group has its limit from the beginning
 	}
 	if err := limitData(p.child.PID(), limit+max(0, m.data-m.anon)+p.stackRoom()); err != nil {
@@ -67,37 +65,31 @@ var hasC = sync.OnceValue(func() bool {
 	return slices.Contains(info.Settings, debug.BuildSetting{Key: "CGO_ENABLED", Value: "1"})
 })
 
-// checkMemory verifies that a ready worker leaves tasks some room below the limit.
-func (p *proc) checkMemory() error {
+// checkMemory verifies that a worker leaves tasks some room below the limit, if there is one, and returns what it has.
+func (p *proc) checkMemory() (memory, error) {
 	limit := p.core.cfg.memoryLimit
 	if limit <= 0 || p.core.cfg.inline {
-		return nil
+		return memory{}, nil
 	}
 	m, err := memoryOf(p.child.PID())
 	if err != nil {
-		return fmt.Errorf("WithMemoryLimit: %w", err)
+		return m, fmt.Errorf("WithMemoryLimit: %w", err)
 	}
-	return roomFor(limit, m)
-}
-
-func roomFor(limit int64, m memory) error {
 	if least := m.anon + memoryHeadroom; limit < least {
-		return fmt.Errorf("WithMemoryLimit(%d) is too low: a ready worker uses %s (%d bytes), and tasks need %s more; want at least %d",
+		return m, fmt.Errorf("WithMemoryLimit(%d) is too low: a ready worker uses %s (%d bytes), and tasks need %s more; want at least %d",
 			limit, mebibytes(m.anon), m.anon, mebibytes(memoryHeadroom), least)
 	}
-	return nil
+	return m, nil
 }
 
 func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
 
-// sharedAnyway is more than a worker shares with its parent by itself: the status page.
-const sharedAnyway = 1 << 20
-
-// sampleMemory ends a process that has more than the limit together with shared mappings, which the kernel's limit does not count.
+// sampleMemory ends a process that has more than the limit although the kernel's has not struck: in shared mappings, which that does not count, or by
+// one large allocation.
 func (p *proc) sampleMemory() {
 	limit := p.core.cfg.memoryLimit
 	m, err := memoryOf(p.child.PID())
-	if err == nil && m.shared > sharedAnyway && m.anon+m.shared > limit {
+	if err == nil && m.anon+m.shared > limit {
 		p.kill(ReasonMemoryLimit, overLimit(limit, m.anon+m.shared))
 	}
 }
@@ -113,16 +105,28 @@ func (p *proc) overMemoryLimitLocked() bool {
 		return false
 	}
 	rss := maxRSS(p.child.State())
-	said := strings.ToLower(string(p.text.since(p.mark)))
-	if rss < limit/2 || !slices.ContainsFunc(memoryMarks, func(mark string) bool { return strings.Contains(said, mark) }) {
+	said := p.text.all(p.mark)
+	has := func(mark string) bool { return bytes.Contains(said, []byte(mark)) }
+	// What Go's runtime and cgo say is certain. Others may say the like for other reasons, so they must have had much.
+	certain := slices.ContainsFunc(goMarks, has) || runtimeCrash.Match(said)
+	if !certain && (rss < limit/2 || !slices.ContainsFunc(memoryMarks, has)) {
 		return false
 	}
-	p.cause = overLimit(limit, rss)
+	p.cause = fmt.Errorf("an allocation beyond the limit of %s failed (WithMemoryLimit); it had %s at the most", mebibytes(limit), mebibytes(rss))
 	return true
 }
 
-// memoryMarks are what programs say when they get no more memory: Go, cgo for want of a thread's stack, C++.
-var memoryMarks = []string{"out of memory", "cannot allocate memory", "pthread_create failed", "bad_alloc"}
+// runtimeCrash is a fault inside of Go's runtime: not all of it looks whether it got the memory that it asked for.
+var runtimeCrash = regexp.MustCompile(`(?m)^SIG(SEGV|BUS): .*\nPC=.*\n\ngoroutine .*\nruntime\.`)
+
+// goMarks is what Go says when it gets no more memory, cgo when there is none for a thread's stack, memoryMarks what C++ and C do.
+var (
+	goMarks = []string{
+		"fatal error: runtime: out of memory", "fatal error: runtime: cannot allocate memory", "fatal error: out of memory",
+		"runtime/cgo: pthread_create failed",
+	}
+	memoryMarks = []string{"bad_alloc", "out of memory", "annot allocate memory"}
+)
 
 // maxRSS is the largest resident memory that the process ever had, 0 where that is not known: the kernel counts for a new process what its
 // parent had when it was started.

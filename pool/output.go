@@ -279,6 +279,13 @@ func (c *capture) dump(position int64) string {
 	return string(text)
 }
 
+// all returns what was written since a position, as far as it is kept: at most 64 KiB.
+func (c *capture) all(position int64) []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return bytes.Clone(c.sinceLocked(position))
+}
+
 func (c *capture) sinceLocked(position int64) []byte {
 	n := min(int(min(c.total-position, tailSize)), len(c.kept))
 	return c.kept[len(c.kept)-n:]

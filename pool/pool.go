@@ -76,7 +76,7 @@ type Stats struct {
 
 	Restarts int // processes started in the place of one that had died
 	Recycles int // processes started in the place of one that was renewed
-	TimedOut int // tasks that were ended at a time limit
+	TimedOut int // attempts that were over their hard limit, or failed after their soft one
 
 	BytesSent      int64 // to workers, frames included
 	BytesReceived  int64 // from workers, frames of results included

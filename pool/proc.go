@@ -49,6 +49,7 @@ type proc struct {
 	hello  wire.HelloBody
 
 	saidBye bool         // of recv
+	noise   throttle     // of recv
 	weighed time.Time    // of recv: when its memory was last measured
 	read    atomic.Int64 // bytes that came from it
 
@@ -145,9 +146,11 @@ func (p *proc) handle(f wire.Frame) error {
 	case wire.Recalled:
 		return p.recalledNotice(f)
 	case wire.Report:
+		p.noise.pass(len(f.Payload))
 		p.report(f)
 		return nil
 	case wire.Log:
+		p.noise.pass(len(f.Payload))
 		p.record(f)
 		return nil
 	case wire.Beat:
@@ -190,6 +193,9 @@ func (p *proc) results(f wire.Frame) error {
 	c.stats.BytesReceived += int64(len(f.Payload)) + wire.HeaderSize
 	hook := b == p.pending
 	if !hook {
+		if failed > 0 && b.head.Soft > 0 {
+			c.stats.TimedOut += countOverdue(items, n)
+		}
 		c.countLocked(b, from, n, failed)
 		c.speedLocked(b.head.Func).add(head.Exec, n)
 		p.renewIfFatLocked(m)

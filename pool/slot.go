@@ -49,6 +49,7 @@ type slot struct {
 	proc     *proc // that gets tasks; nil while there is none
 	starting *proc // that is not ready yet
 	keyed    runQueue
+	told     bool // first was sent
 	parked   bool // has no process because there was nothing to do
 	ending   bool // quit is closed
 	reason   ExitReason
@@ -193,6 +194,7 @@ func (s *slot) install(p *proc) bool {
 		return false
 	}
 	c.healthyLocked()
+	s.told = true
 	s.tellFirst(nil)
 	if old != nil {
 		c.stats.Recycles++
@@ -234,7 +236,10 @@ func (s *slot) failed(err error) bool {
 		wait = 0 // one failure may be chance
 		s.retries.Reset()
 	}
-	c.noteLocked(c.log.Warn, "worker failed to start", "slot", s.id, "error", err, "again_in", wait, "state", string(s.state))
+	if s.told { // else whoever waits for the first start gets the error
+		c.noteLocked(c.log.Warn, "worker failed to start", "slot", s.id, "error", err, "again_in", wait, "state", string(s.state))
+	}
+	s.told = true
 	var after []func()
 	if s.state == StateBroken {
 		after = c.slotBrokenLocked(s, err)

@@ -135,7 +135,7 @@ func (s *stream[A, R]) read() {
 	index := 0
 	var item []byte
 	for arg := range s.args {
-		s.job.handing.Store(true) // before the next look at stop, in acquire: see endInput
+		s.job.taken.Store(int64(index) + 1) // before the next look at stop, in acquire: see endInput
 		var err error
 		if item, err = s.appendItem(item[:0], index, &arg); err != nil {
 			s.job.refuse(index, err)
@@ -146,7 +146,6 @@ func (s *stream[A, R]) read() {
 			item = nil
 		}
 		index++
-		s.job.handing.Store(false)
 		if !s.window.acquire() {
 			return
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"runtime"
+	"runtime/metrics"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -240,6 +241,7 @@ func FuzzReader(f *testing.F) {
 	f.Add(results(resultItem([]byte{1}), resultItem([]byte("\xa5hello"))))
 	f.Add(exampleFrame())
 	f.Fuzz(func(t *testing.T, b []byte) {
+		defer bounded(t, len(b), heapAllocs())
 		r := wire.NewReader(bytes.NewReader(b), testMax, func(wire.Kind) bool { return true })
 		for {
 			frame, err := r.Next()
@@ -253,6 +255,52 @@ func FuzzReader(f *testing.F) {
 			parseEverything(frame)
 		}
 	})
+}
+
+// FuzzHello reads what a worker sends first: text, the cookie, and a frame that should be Hello.
+func FuzzHello(f *testing.F) {
+	const cookie = "0123456789abcdef0123456789abcdef"
+	hello, err := wire.AppendMap([]byte("printed\n"+cookie), wire.Hello, 0, 0, &wire.HelloBody{
+		Version: wire.Version, Build: "1:2:3", PID: 4711, Functions: []string{"square", "echo"}, Page: true,
+	})
+	require.NoError(f, err)
+	f.Add(hello)
+	f.Add([]byte(cookie))
+	f.Add(hello[:len(hello)-3])
+	f.Fuzz(func(t *testing.T, b []byte) {
+		defer bounded(t, len(b), heapAllocs())
+		r := wire.NewReader(bytes.NewReader(b), testMax, wire.Kind.FromWorker)
+		before, err := r.Cookie([]byte(cookie))
+		if len(before) > min(len(b), wire.MaxBeforeCookie) {
+			t.Fatalf("%d bytes before the cookie, of %d", len(before), len(b))
+		}
+		if err != nil {
+			return
+		}
+		frame, err := r.Next()
+		if err != nil {
+			return
+		}
+		body, err := wire.ParseHello(frame)
+		if err == nil && body.Version != wire.Version {
+			t.Fatalf("version %d is accepted", body.Version)
+		}
+	})
+}
+
+// heapAllocs is what has been allocated. It may lag by what is cached per processor, but stops nothing.
+func heapAllocs() uint64 {
+	s := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(s)
+	return s[0].Value.Uint64()
+}
+
+// bounded verifies that no more was allocated for an input than a fixed multiple of it, and what a Reader and the fuzzer take anyway.
+func bounded(t *testing.T, input int, before uint64) {
+	const anyway, multiple = 16 << 20, 200
+	if n := heapAllocs() - before; n > anyway+multiple*uint64(input) {
+		t.Fatalf("%d bytes are allocated for an input of %d", n, input)
+	}
 }
 
 // parseEverything must not panic, whatever the frame holds.

@@ -1,7 +1,9 @@
 package wire
 
 import (
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/procpool/procpool/internal/codec"
 )
@@ -129,9 +131,19 @@ type panicBody struct {
 	Stack string `msgpack:"stack"`
 }
 
-// ParsePanic reads the value of a Panicked item. What is missing or damaged is empty.
+// ParsePanic reads the value of a Panicked item: at most 64 KiB of each text, without control characters but newlines and tabs. What is missing or damaged is empty.
 func ParsePanic(b []byte) (value, stack string) {
 	var body panicBody
 	_ = codec.For[panicBody]().Decode(b, &body)
-	return body.Value, body.Stack
+	return cutText(body.Value), cutText(body.Stack)
+}
+
+// cutText makes a worker's text short, valid and fit for a terminal.
+func cutText(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return '.'
+		}
+		return r
+	}, strings.ToValidUTF8(s[:min(len(s), maxPanicText)], "\uFFFD"))
 }

@@ -91,7 +91,7 @@ func (f *fixture) tries(what string) string {
 	return why
 }
 
-func TestS16WhatCostsNothingIsInForceByDefaultAndCanBeSwitchedOff(t *testing.T) {
+func TestRowS16WhatCostsNothingIsInForceByDefaultAndCanBeSwitchedOff(t *testing.T) {
 	own, err := os.ReadFile("/proc/self/oom_score_adj")
 	require.NoError(t, err)
 	base := number(strings.TrimSpace(string(own)))
@@ -110,7 +110,7 @@ func TestS16WhatCostsNothingIsInForceByDefaultAndCanBeSwitchedOff(t *testing.T) 
 	assert.Empty(t, f.Workers()[0].Hardening)
 }
 
-func TestS12AConfinedWorkerReachesNeitherFilesNorNetworkNorItsParent(t *testing.T) {
+func TestRowS12AConfinedWorkerReachesNeitherFilesNorNetworkNorItsParent(t *testing.T) {
 	all := harden.Rules{Files: true, Network: true, Signals: true}
 	if _, missing := all.Supported(); len(missing) > 0 {
 		t.Skipf("not to be had here: %v", missing[0])
@@ -153,7 +153,7 @@ func TestS12AConfinedWorkerReachesNeitherFilesNorNetworkNorItsParent(t *testing.
 	f.works()
 }
 
-func TestS18ResourceLimitsHold(t *testing.T) {
+func TestRowS18ResourceLimitsHold(t *testing.T) {
 	dir := t.TempDir()
 	f := start(t, 1, pool.WithHardening(pool.Hardening{FileSize: 4096, OpenFiles: 64}))
 	assert.Contains(t, f.tries("grow "+dir+"/file"), "file too large")
@@ -167,10 +167,11 @@ func TestRow065AWorkerThatHasUsedItsProcessorTimeIsKilled(t *testing.T) {
 	_, err := call(f, obey, order{Do: "spin"})
 	exit := fate{signal: syscall.SIGKILL, reason: pool.ReasonSignal}.check(t, err)
 	require.NotNil(t, exit)
-	assert.GreaterOrEqual(t, exit.CPU, 900*time.Millisecond)
+	// The limit counts clock ticks, each of them whole to whoever runs when it comes; CPU is exact, and may be much less.
+	assert.GreaterOrEqual(t, exit.CPU, 500*time.Millisecond)
 }
 
-func TestS18WhatIsRequiredAndCannotBeHadIsAnErrorOfNew(t *testing.T) {
+func TestRowS18WhatIsRequiredAndCannotBeHadIsAnErrorOfNew(t *testing.T) {
 	for want, h := range map[string]pool.Hardening{
 		"no such file":       {Files: pool.Required, ReadOnly: []string{"/no/such/directory"}},
 		"is not absolute":    {Files: pool.Required, ReadOnly: []string{"here"}},

@@ -17,8 +17,8 @@ import (
 	"github.com/procpool/procpool/wire"
 )
 
-// beat is the shortest heartbeat that there is.
-const beat = time.Second
+// beat is the shortest heartbeat that there is, or what a busy worker can be expected to keep up with under the race detector.
+const beat = time.Second * raceFactor
 
 // unresponsive is the outcome of a task whose worker no longer answers.
 func unresponsive(t testing.TB, err error) {

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode/utf8"
 	"unsafe"
 
 	"github.com/stretchr/testify/assert"
@@ -22,6 +23,7 @@ import (
 	"github.com/procpool/procpool/internal/leaktest"
 	"github.com/procpool/procpool/internal/shm"
 	"github.com/procpool/procpool/pool"
+	"github.com/procpool/procpool/wire"
 	"github.com/procpool/procpool/worker"
 )
 
@@ -305,4 +307,38 @@ func TestRow004DeathHalfWayThroughALargeResultIsALoss(t *testing.T) {
 	h.hear(&n)
 	assert.Equal(t, 42, n)
 	h.wait()
+}
+
+func TestRowS10TextsOfAWorkerCannotDriveATerminalNorFillMemory(t *testing.T) {
+	s := newSpoiler(t)
+	evil := "\x1b[2J\x07\x00evil\xff\r" + strings.Repeat("x", 200<<10)
+	s.spoil(func(p *puppet, j job) {
+		record, err := wire.AppendMap(nil, wire.Log, j.ID, 0, &wire.LogBody{Level: 4, Name: evil[:20], Msg: evil, Args: []any{evil[:20], []any{evil[:20]}}})
+		if err != nil {
+			p.t.Error(err)
+		}
+		p.write(append(j.started(0), record...))
+		p.write(j.results(0, wire.Panicked, pack(map[string]string{"value": evil, "stack": evil})))
+	})
+	_, err := call(s.fixture, double, 21)
+	var panicked *pool.PanicError
+	require.ErrorAs(t, err, &panicked)
+	assert.LessOrEqual(t, len(panicked.Value), 64<<10+3)
+	assert.LessOrEqual(t, len(panicked.Stack), 64<<10+3)
+	assert.True(t, utf8.ValidString(panicked.Value))
+	assert.LessOrEqual(t, len(err.Error()), 4<<10)
+	assert.NotContains(t, err.Error(), "\x1b", "the error may be printed")
+	eventually(t, patience, "the record is logged", func() bool { return s.log.contains("evil") })
+	assert.NotContains(t, s.log.String(), "\x1b")
+	assert.NotContains(t, s.log.String(), "\x07")
+	assert.Less(t, len(s.log.String()), 100<<10)
+
+	s.spoil(func(p *puppet, j job) {
+		p.write(append(j.started(0), j.results(0, wire.Failed, pack(map[string]any{"type": evil, "msg": evil, "is": []string{evil}, "as": evil}))...))
+	})
+	_, err = call(s.fixture, double, 21)
+	var remote *pool.RemoteError
+	require.ErrorAs(t, err, &remote)
+	assert.NotContains(t, err.Error(), "\x1b")
+	assert.LessOrEqual(t, len(remote.Message), 65<<10)
 }

@@ -39,19 +39,31 @@ func unraced(t *testing.T) {
 }
 
 type appetite struct {
-	Keep   int // bytes that stay
-	Drop   int // bytes that are given back before the task ends
-	Shared int // bytes of anonymous shared memory, kept
+	Keep    int  // bytes that stay
+	Whole   bool // Keep in one piece
+	Drop    int  // bytes that are given back before the task ends
+	Reserve int  // bytes that are allocated and not touched
+	Shared  int  // bytes of anonymous shared memory, kept
 }
 
 // consume takes memory, and returns the process and the collector's limit.
 var consume = worker.Register("faults.consume", func(_ context.Context, a appetite) ([2]int, error) {
-	for left := a.Keep; left > 0; left -= mib {
-		hoard = append(hoard, touched(min(left, mib)))
+	piece := mib
+	if a.Whole {
+		piece = a.Keep
+	}
+	for left := a.Keep; left > 0; left -= piece {
+		hoard = append(hoard, touched(min(left, piece)))
 	}
 	if a.Drop > 0 {
 		touched(a.Drop)[0]++
 		debug.FreeOSMemory()
+	}
+	if a.Reserve > 0 {
+		hoard = append(hoard, make([]byte, a.Reserve))
+		for { // the kernel may have let this one pass, but lets nothing else
+			hoard = append(hoard, make([]byte, mib))
+		}
 	}
 	if a.Shared > 0 {
 		mem, err := unix.Mmap(-1, 0, a.Shared, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_ANON)
@@ -67,6 +79,17 @@ var consume = worker.Register("faults.consume", func(_ context.Context, a appeti
 	return [2]int{os.Getpid(), int(debug.SetMemoryLimit(-1))}, nil
 })
 
+// overMemory verifies that a process ended at its limit: it got no more, or was found to have more.
+func overMemory(t *testing.T, err error, limit string) *pool.ExitError {
+	t.Helper()
+	var exit *pool.ExitError
+	require.ErrorAs(t, err, &exit)
+	assert.Equal(t, pool.ReasonMemoryLimit, exit.Reason, "%v", err)
+	assert.Contains(t, err.Error(), limit)
+	assert.Contains(t, err.Error(), "(WithMemoryLimit)")
+	return exit
+}
+
 func TestRow016AnAllocationOverTheMemoryLimitEndsItsTaskAlone(t *testing.T) {
 	unraced(t)
 	const limit = 256 * mib
@@ -75,14 +98,22 @@ func TestRow016AnAllocationOverTheMemoryLimitEndsItsTaskAlone(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, limit/10*9, got[1], "the collector's limit")
 	_, err = call(f, consume, appetite{Keep: 400 * mib})
-	exit := fate{code: 2, reason: pool.ReasonMemoryLimit}.check(t, err)
-	require.NotNil(t, exit)
-	assert.Contains(t, err.Error(), "the limit is 256.0 MiB (WithMemoryLimit)")
-	assert.Greater(t, exit.MaxRSS, int64(100*mib))
-	assert.Less(t, exit.MaxRSS, int64(limit+64*mib))
+	exit := overMemory(t, err, "256.0 MiB")
+	if exit.MaxRSS > 0 { // it is not known where this process has had more itself
+		assert.Greater(t, exit.MaxRSS, int64(100*mib))
+		assert.Less(t, exit.MaxRSS, int64(limit+128*mib))
+	}
 	assert.Positive(t, exit.CPU)
 	f.works()
 	assert.Equal(t, pool.ReasonMemoryLimit, f.exit().Reason)
+	_, err = call(f, consume, appetite{Reserve: 1 << 30}) // at once, and never touched
+	overMemory(t, err, "256.0 MiB")
+	_, err = call(f, consume, appetite{Keep: 1 << 30, Whole: true})
+	overMemory(t, err, "256.0 MiB")
+	_, err = call(f, obey, order{Do: "panic out of memory"})
+	fails[*pool.PanicError]("out of memory")(t, err)
+	_, err = call(f, obey, order{Do: "go-panic out of memory"})
+	fate{code: 2, reason: pool.ReasonCrash}.check(t, err)
 }
 
 // Garbage is no memory: a task whose garbage alone is many times the limit is not ended, if it leaves the collector some room.

@@ -196,6 +196,7 @@ func TestRow092AtTheSoftLimitTheContextEndsAndAnErrorIsATimeout(t *testing.T) {
 			var timeout *pool.TimeoutError
 			require.ErrorAs(t, err, &timeout)
 			assert.Zero(t, f.Stats().Restarts)
+			assert.EqualValues(t, 3, f.Stats().TimedOut)
 		})
 	}
 }

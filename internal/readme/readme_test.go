@@ -51,14 +51,15 @@ func TestProgramWithoutMainIsToldWhatToPaste(t *testing.T) {
 func TestFragmentsCompile(t *testing.T) {
 	text, ok := strings.CutSuffix(program(t), mainOf(t))
 	require.True(t, ok)
-	text = strings.Replace(text, "import (", "import (\n\t\"iter\"", 1)
-	text += "func main() { worker.Main() }\n\nvar _ = fmt.Sprint\n"
+	text = strings.Replace(text, "import (", "import (\n\t\"iter\"\n\t\"time\"", 1)
+	text += "func main() { worker.Main() }\n\nvar _, _ = fmt.Sprint, time.Second\n"
 	for _, fragment := range blocks(t, "go")[1:] {
 		text += strings.NewReplacer("FRAGMENT", fragment).Replace(`
 var _ = func(ctx context.Context, p *pool.Pool, lines iter.Seq[string], files []string) (err error) {
 	counts, total := []int{}, 0
 	{
 		FRAGMENT
+		_, _ = p, err
 	}
 	_, _ = counts, total
 	return nil

@@ -2,7 +2,6 @@ package serve
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime/debug"
 	"time"
@@ -139,7 +138,9 @@ func (s *Server) one(b *batch, invoke registry.Invoke, arg []byte, w *stopwatch)
 
 func (s *Server) begin(t *Task) {
 	s.running.Store(t)
-	t.limited()
+	if head := &t.batch.head; head.Soft > 0 || head.Hard > 0 {
+		t.limit(head)
+	}
 	if !t.deadline.IsZero() {
 		t.timer = time.AfterFunc(time.Until(t.deadline), t.expire)
 	}
@@ -172,7 +173,7 @@ func (s *Server) call(t *Task, invoke registry.Invoke, arg []byte) (out []byte, 
 		}
 	}()
 	out, outcome, err := invoke(t, arg, scratch)
-	if err != nil && outcome == wire.Failed && t.overdue.Load() {
+	if err != nil && outcome == wire.Failed && t.limited != nil && t.limited.overdue.Load() {
 		outcome = wire.Overdue
 	}
 	if err == nil && uint64(len(out)-headroom) > s.welcome.Max {
@@ -203,7 +204,7 @@ func (s *Server) answer(b *batch, out []byte, outcome wire.Outcome, w *stopwatch
 func (s *Server) flush() { s.out.flush() }
 
 func unknown(name string) registry.Invoke {
-	err := errors.New("no function " + name + " is registered in the worker")
+	err := fmt.Errorf("there is no %q; register functions before worker.Main is called, best in package-level variables", name)
 	return func(_ context.Context, _, dst []byte) ([]byte, wire.Outcome, error) { return dst, wire.Unknown, err }
 }
 

@@ -15,13 +15,18 @@ type Task struct {
 	batch    *batch
 	offset   int
 	deadline time.Time // when the context ends; zero for never
-	limit    time.Time // of the task's own time: soft, else hard; zero for none
-	soft     bool      // deadline is the soft limit
+	limited  *limited  // nil where the task has no time limit of its own, as most have not
 	timer    *time.Timer
-	overdue  atomic.Bool // the context ended at the soft limit
 
 	err  atomic.Pointer[error]         // why the context ended; nil while it has not
 	done atomic.Pointer[chan struct{}] // nil until asked for, or until the end
+}
+
+// limited is what a task with a time limit of its own knows about it.
+type limited struct {
+	at      time.Time   // the soft limit, else the hard one
+	soft    bool        // the context's deadline is the soft limit
+	overdue atomic.Bool // the context ended at it
 }
 
 var closedChan = func() *chan struct{} {
@@ -38,35 +43,31 @@ func FromContext(ctx context.Context) *Task {
 	return t
 }
 
-// limited sets what follows from the time limits of a task that begins now.
-func (t *Task) limited() {
-	head := &t.batch.head
-	if head.Soft <= 0 && head.Hard <= 0 {
-		return
-	}
+// limit sets what follows from the time limits of a task that begins now.
+func (t *Task) limit(head *wire.TasksHead) {
 	now := time.Now()
 	if head.Soft <= 0 {
-		t.limit = now.Add(head.Hard) // the parent's affair: the context goes on
+		t.limited = &limited{at: now.Add(head.Hard)} // the parent's affair: the context goes on
 		return
 	}
-	t.limit = now.Add(head.Soft)
-	if t.deadline.IsZero() || t.limit.Before(t.deadline) {
-		t.deadline, t.soft = t.limit, true
+	t.limited = &limited{at: now.Add(head.Soft)}
+	if t.deadline.IsZero() || t.limited.at.Before(t.deadline) {
+		t.deadline, t.limited.soft = t.limited.at, true
 	}
 }
 
 // expire ends the context at the deadline.
 func (t *Task) expire() {
-	if t.soft {
-		t.overdue.Store(true) // before the context ends: the task may return at once
+	if t.limited != nil && t.limited.soft {
+		t.limited.overdue.Store(true) // before the context ends: the task may return at once
 	}
 	t.end(context.DeadlineExceeded)
 }
 
 // Limit returns when the task's time is up: its soft limit, else its hard one, else its context's deadline. It is zero where there is none.
 func (t *Task) Limit() time.Time {
-	if !t.limit.IsZero() {
-		return t.limit
+	if t.limited != nil {
+		return t.limited.at
 	}
 	return t.deadline
 }

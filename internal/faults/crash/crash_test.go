@@ -252,3 +252,14 @@ func (b *buffer) String() string {
 	defer b.mu.Unlock()
 	return b.text.String()
 }
+
+func TestRow032EndlessLoopInCIsKilledAtItsTimeLimitWithItsStack(t *testing.T) {
+	p := newPool(t, pool.WithStderr(new(buffer)))
+	begin := time.Now()
+	_, err := pool.Call(t.Context(), p, run, "spin", pool.Timeout(500*time.Millisecond))
+	var timeout *pool.TimeoutError
+	require.ErrorAs(t, err, &timeout)
+	assert.True(t, timeout.Hard)
+	assert.Contains(t, timeout.Stack, "Spin", "the stack ends where C begins")
+	assert.Less(t, time.Since(begin), 10*time.Second)
+}
