@@ -116,8 +116,9 @@ func (p *proc) overMemoryLimitLocked() bool {
 	return true
 }
 
-// runtimeCrash is a fault inside of Go's runtime: not all of it looks whether it got the memory that it asked for.
-var runtimeCrash = regexp.MustCompile(`(?m)^SIG(SEGV|BUS): .*\nPC=.*\n\ngoroutine .*\nruntime\.`)
+// runtimeCrash is a fault inside of Go's runtime: not all of it looks whether it got the memory that it asked for. A signal that somebody sent has the
+// code 0 or, as a number without a sign, an enormous one.
+var runtimeCrash = regexp.MustCompile(`(?m)^SIG(SEGV|BUS): .*\nPC=.* sigcode=[1-9]\d{0,3}( .*)?\n\ngoroutine .*\nruntime\.`)
 
 // goMarks is what Go says when it gets no more memory, cgo when there is none for a thread's stack, memoryMarks what C++ and C do.
 var (

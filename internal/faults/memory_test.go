@@ -198,3 +198,19 @@ func TestRow002TheMemoryOfADeadWorkerIsItsOwn(t *testing.T) {
 	assert.Less(t, exit.MaxRSS, int64(200*mib))
 	assert.Contains(t, strings.ToLower(err.Error()), "possibly out of memory")
 }
+
+// Where the kernel limits memory, a fault in Go's runtime is taken for an allocation that failed; a signal that somebody sent is not, wherever it hits.
+func TestRow016ASignalThatWasSentIsNoMemoryLimit(t *testing.T) {
+	f := start(t, 2, pool.WithMemoryLimit(192*mib))
+	args := make([]order, 100)
+	for i := range args {
+		args[i] = order{Index: i, Do: "signal 11"}
+	}
+	_, err := pool.Map(t.Context(), f.Pool, obey, args)
+	var failed pool.Errors
+	require.ErrorAs(t, err, &failed)
+	require.Len(t, failed, len(args))
+	for _, one := range failed {
+		fate{code: 2, reason: pool.ReasonCrash}.check(t, one)
+	}
+}
