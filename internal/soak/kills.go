@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -96,7 +97,7 @@ type killing struct {
 	rng  *rand.Rand
 	pool *pool.Pool
 	log  *tail
-	took time.Duration // what a batch takes, about
+	took map[string]time.Duration // what a batch takes, about, by what it leaves behind
 
 	kills, lost, nothing, finished, tasks int
 	batches                               map[string]int
@@ -122,7 +123,7 @@ func (s *soak) runKills(ctx context.Context, n int) {
 	s.dir = dir
 	defer func() { _ = os.RemoveAll(dir) }()
 	base := s.baseline()
-	k := &killing{soak: s, rng: rand.New(rand.NewPCG(s.seed, 0)), log: &tail{size: 32 << 10}, took: 50 * time.Millisecond, batches: map[string]int{}}
+	k := &killing{soak: s, rng: rand.New(rand.NewPCG(s.seed, 0)), log: &tail{size: 32 << 10}, took: map[string]time.Duration{}, batches: map[string]int{}}
 	said := time.Now()
 	for k.kills < n && !s.hasFailed() {
 		workers := 1 + k.rng.IntN(4)
@@ -221,10 +222,11 @@ func (k *killing) run(ctx context.Context, b *batch) {
 		defer close(done)
 		way.run(ctx)
 	}()
-	k.kill(b, time.Duration(k.rng.Int64N(int64(k.took)+1)), done)
+	took := cmp.Or(k.took[b.name], 20*time.Millisecond)
+	k.kill(b, time.Duration(k.rng.Int64N(int64(took)+1)), done)
 	<-done
 	watchdog.Stop()
-	k.took = (7*k.took + time.Since(begun)) / 8
+	k.took[b.name] = (3*took + time.Since(begun)) / 4
 }
 
 // kill kills one of the workers that are busy after d.
@@ -247,6 +249,11 @@ func (k *killing) kill(b *batch, d time.Duration, done <-chan struct{}) {
 		if p.Signal(syscall.SIGKILL) == nil {
 			k.kills++
 			k.batches["kills in: "+b.name]++
+			select {
+			case <-done:
+				k.batches["kills that came as the batch ended: "+b.name]++
+			default:
+			}
 			_ = p.Release()
 			return
 		}
