@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync/atomic"
 	"syscall"
@@ -419,4 +420,18 @@ func TestRow042TheNextAttemptGetsTheSameArgument(t *testing.T) {
 	all, err := pool.Map(t.Context(), f.Pool, atSecond, []int{1 << 40, 2, 3}, pool.Retries(1), yes)
 	require.NoError(t, err)
 	require.Equal(t, []int{1 << 40, 2, 3}, all)
+}
+
+// A test that fails in RetryIf ends the goroutine that asks.
+func TestRow097ARetryIfThatEndsItsGoroutineIsANo(t *testing.T) {
+	f := start(t, 2)
+	goexit := pool.RetryIf(func(error) bool { runtime.Goexit(); return true })
+	_, err := call(f, moody, 9, pool.Retries(3), goexit)
+	require.ErrorIs(t, err, errMoody)
+	require.Equal(t, 1, taskError(t, err).Attempt)
+	_, err = await(t, pool.GoMap(t.Context(), f.Pool, moody, []int{9, 1, 9}, pool.Retries(3), pool.Chunk(3), goexit))
+	var errs pool.Errors
+	require.ErrorAs(t, err, &errs)
+	require.Len(t, errs, 2)
+	require.Contains(t, f.log.String(), "Goexit")
 }
