@@ -88,12 +88,12 @@ func (c *call) tell() {
 	c.core.settle(1)
 }
 
-// keep makes the result value independent of the frame that it came in.
-func (c *call) keep(value []byte, owned bool) []byte {
+// keep makes the result value independent of the frame that it came in. again says that there may be another attempt, which needs the argument.
+func (c *call) keep(value []byte, owned, again bool) []byte {
 	switch {
 	case owned:
 		return value
-	case len(value) <= smallItem:
+	case len(value) <= smallItem && !again:
 		return c.small[:copy(c.small[:], value)]
 	}
 	return append([]byte(nil), value...)
@@ -241,13 +241,14 @@ func (l *lane) deliver(b *batch, from, n int, items []byte, owned bool) {
 		}
 		items = rest
 		c := b.calls[i]
+		asks := c.retry.judges(b.head.Attempt, r.Outcome)
 		a := answer{
 			outcome: r.Outcome,
-			value:   c.keep(r.Value, owned && b.n == 1),
+			value:   c.keep(r.Value, owned && b.n == 1, asks),
 			worker:  b.origin,
 			timing:  Timing{Queued: b.queued(c.made), Exec: r.Exec, CPU: r.CPU, ArgBytes: itemBytes(len(c.item)), ResultBytes: len(r.Value)},
 		}
-		if c.retry.judges(b.head.Attempt, r.Outcome) {
+		if asks {
 			r.Value = a.value
 			l.core.toJudge(c, b, r, a)
 			continue

@@ -80,7 +80,7 @@ func Retries(n int) CallOption {
 }
 
 // RetryIf makes Retries count for failures that a worker has answered as well, where f says so: it gets the *TaskError that the caller would. Deaths and hard
-// time limits are retried without asking. f is called on a goroutine of the pool; one that panics is taken for a no.
+// time limits are retried without asking. f is called on a goroutine of the pool; one that panics, or ends its goroutine, is taken for a no.
 func RetryIf(f func(error) bool) CallOption {
 	return func(c *callConfig) { c.retryIf = f }
 }

@@ -237,14 +237,19 @@ func (c *core) failAllLocked(cause error) (after []func()) {
 	return after
 }
 
-// guard runs a user's callback; a panic in it is logged and goes no further.
+// guard runs a user's callback; a panic in it is logged and goes no further. One that calls runtime.Goexit takes the caller's goroutine with it.
 func (c *core) guard(name string, f func()) {
+	returned := false
 	defer func() {
-		if v := recover(); v != nil {
+		switch v := recover(); {
+		case v != nil:
 			c.log.Error("callback panicked", "callback", name, "panic", v)
+		case !returned:
+			c.log.Error("callback called runtime.Goexit", "callback", name)
 		}
 	}()
 	f()
+	returned = true
 }
 
 // Shutdown ends the pool in good order, as Python's close and join: nothing can be submitted any more, what was submitted

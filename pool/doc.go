@@ -79,7 +79,7 @@
 //	feed        reads the input of one ranging over a Stream; ends with the input, or when it next asks for more after
 //	            the consumer has left.
 //	GoMap's     runs the Map.
-//	judge       asks RetryIf about a call, or the items of a frame, that failed; ends when it has answered.
+//	judge       asks RetryIf about a call, or the items of a frame, that failed; ends when it has answered. It asks on another goroutine, since RetryIf may end its own.
 //	runHooks    calls the OnDone functions of one Future, if it has any.
 //
 // # Locks

@@ -47,11 +47,17 @@ func (r *retry) judgesSome(attempt int, items []byte, n int) bool {
 	return failed > 0
 }
 
-// again asks the user whether a task that failed is to be tried again.
-func (r *retry) again(c *core, b *batch, index int, item wire.Result) (yes bool) {
+// again asks the user whether a task that failed is to be tried again. It asks on a goroutine of its own, which is all that a function that calls
+// runtime.Goexit ends, as a test does that fails: the task is answered all the same.
+func (r *retry) again(c *core, b *batch, index int, item wire.Result) bool {
 	err := softLimit(r.soft, item.Outcome, wireFailure(item.Outcome, item.Value, r.argType, r.result))
-	c.guard("RetryIf", func() { yes = r.also(b.taskError(index, err)) })
-	return yes
+	verdict := make(chan bool, 1)
+	go func() {
+		yes := false
+		defer func() { verdict <- yes }()
+		c.guard("RetryIf", func() { yes = r.also(b.taskError(index, err)) })
+	}()
+	return <-verdict
 }
 
 // retryLocked makes a call wait for another attempt. The call has no answer and is in no queue.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync/atomic"
 	"syscall"
@@ -393,4 +394,44 @@ func TestRow106WhatARenewedWorkerLeavesUnderAKeyWakesItsReplacement(t *testing.T
 	require.Len(t, lost, 1)
 	fate{code: 7}.check(t, lost[0])
 	l.check(t, len(args), 0)
+}
+
+// no is an error whose encoded form is as short as an argument.
+type no string
+
+func (e no) Error() string { return string(e) }
+
+// atSecond fails at its first attempt and returns its argument at the next.
+var atSecond = worker.Register("faults.atSecond", func(ctx context.Context, n int) (int, error) {
+	if worker.Info(ctx).Attempt == 1 {
+		return 0, no("no")
+	}
+	return n, nil
+})
+
+// The record of a call holds short arguments and, later, short results: a failure that is short must not be written over the argument that
+// the next attempt needs.
+func TestRow042TheNextAttemptGetsTheSameArgument(t *testing.T) {
+	f := start(t, 2)
+	yes := pool.RetryIf(func(error) bool { return true })
+	n, err := call(f, atSecond, 1<<40, pool.Retries(1), yes)
+	require.NoError(t, err)
+	require.Equal(t, 1<<40, n)
+	all, err := pool.Map(t.Context(), f.Pool, atSecond, []int{1 << 40, 2, 3}, pool.Retries(1), yes)
+	require.NoError(t, err)
+	require.Equal(t, []int{1 << 40, 2, 3}, all)
+}
+
+// A test that fails in RetryIf ends the goroutine that asks.
+func TestRow097ARetryIfThatEndsItsGoroutineIsANo(t *testing.T) {
+	f := start(t, 2)
+	goexit := pool.RetryIf(func(error) bool { runtime.Goexit(); return true })
+	_, err := call(f, moody, 9, pool.Retries(3), goexit)
+	require.ErrorIs(t, err, errMoody)
+	require.Equal(t, 1, taskError(t, err).Attempt)
+	_, err = await(t, pool.GoMap(t.Context(), f.Pool, moody, []int{9, 1, 9}, pool.Retries(3), pool.Chunk(3), goexit))
+	var errs pool.Errors
+	require.ErrorAs(t, err, &errs)
+	require.Len(t, errs, 2)
+	require.Contains(t, f.log.String(), "Goexit")
 }
