@@ -90,6 +90,10 @@ type proc struct {
 // a grandchild that holds the pipe open.
 const drainTime = 250 * time.Millisecond
 
+// dyingTime is how long a process may take to die once it has begun to: on a loaded machine its descriptors are closed long before
+// it can be waited for.
+const dyingTime = 10 * time.Second
+
 // watch bounds the reading once the process has ended. One goroutine of each proc.
 func (p *proc) watch() {
 	<-p.child.Exited()
@@ -110,10 +114,15 @@ func (p *proc) recv() {
 
 // awaitExit waits until the process has ended. A wire that ended before the process did cannot be used any more.
 func (p *proc) awaitExit(err error) {
-	select {
-	case <-p.child.Exited():
-		return
-	case <-time.After(drainTime):
+	for range dyingTime / drainTime {
+		select {
+		case <-p.child.Exited():
+			return
+		case <-time.After(drainTime):
+		}
+		if p.core.cfg.inline || !dying(p.child.PID()) {
+			break
+		}
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		err = &wire.ProtocolError{Reason: "the worker closed its end of the wire and lives"}
