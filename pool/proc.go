@@ -354,8 +354,8 @@ func (p *proc) withdrawLocked(j *job) {
 			continue
 		}
 		p.recallLocked(b, b.got)
-		if b.got < b.limit {
-			p.cancelRunningLocked(b, b.got)
+		if b.got < b.limit { // the last that has started runs; those before it are finished, though their results may be on their way
+			p.cancelRunningLocked(b, max(b.got, p.startedLocked(b)-1))
 		}
 	}
 	p.dropAnsweredLocked()

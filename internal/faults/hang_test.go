@@ -104,3 +104,26 @@ func TestRow037TaskThatWaitsForEverIsEndedByItsCallerAlone(t *testing.T) {
 	cancelled(t, err, begin)
 	assert.Equal(t, pool.ReasonCancelled, f.exit().Reason)
 }
+
+// A worker keeps small results for a moment. What its job is told to end is the task that runs, not the one whose result the parent has not seen yet.
+func TestRow090WhatRunsBehindAResultOnItsWayIsEnded(t *testing.T) {
+	for verb, reason := range map[string]pool.ExitReason{"stop-wait": pool.ReasonStopped, "stop-self": pool.ReasonCancelled} {
+		t.Run(verb, func(t *testing.T) {
+			f := start(t, 1)
+			ctx, cancel := context.WithCancel(t.Context())
+			job := pool.GoMap(ctx, f.Pool, obey, []order{{}, {Do: verb}, {}}, pool.Chunk(3))
+			pid := f.pidAt(0)
+			eventually(t, patience, "it stops, with the first result", func() bool { return processState(pid) == "T" })
+			cancel()
+			_, err := await(t, job)
+			require.ErrorIs(t, err, context.Canceled)
+			require.NoError(t, syscall.Kill(pid, syscall.SIGCONT))
+			f.works()
+			if reason == pool.ReasonCancelled {
+				require.Equal(t, reason, f.exit().Reason)
+			} else {
+				require.Equal(t, pid, f.pidAt(0), "it was asked, and ended")
+			}
+		})
+	}
+}
