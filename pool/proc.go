@@ -334,17 +334,32 @@ func (p *proc) cancelLocked(b *batch, offset int) {
 // cancelRunningLocked asks a running task to end, and kills the process if it has not within the stop grace.
 func (p *proc) cancelRunningLocked(b *batch, offset int) {
 	p.sendLocked(wire.AppendControl(nil, wire.Cancel, b.id, uint32(offset), nil), nil)
-	if b.doomed {
+	if b.doomed == offset+1 {
 		return
 	}
-	b.doomed = true
-	time.AfterFunc(p.core.cfg.stopGrace, func() {
+	b.doomed = offset + 1
+	p.awaitEndLocked(b, offset, p.core.cfg.stopGrace)
+}
+
+// awaitEndLocked kills the process if a cancelled task has not ended in time.
+func (p *proc) awaitEndLocked(b *batch, offset int, grace time.Duration) {
+	time.AfterFunc(grace, func() {
 		p.core.mu.Lock()
 		defer p.core.unlock()
-		if slices.Contains(p.inflight, b) && b.got <= offset && offset < b.limit {
+		switch {
+		case !slices.Contains(p.inflight, b) || offset < b.got || offset >= b.limit:
+		case p.isBehindLocked(b, offset):
+			p.awaitEndLocked(b, offset, max(grace, termGrace))
+		default:
 			p.killLocked(ReasonCancelled, errors.New("the task was cancelled and did not end within the stop grace"))
 		}
 	})
+}
+
+// isBehindLocked reports whether a task waits behind one that somebody wants, in a worker without a page that has not answered a Recall yet:
+// some answer it only between tasks.
+func (p *proc) isBehindLocked(b *batch, offset int) bool {
+	return p.page == nil && offset > b.got && b.started <= offset && b.from.unwanted(b, b.got, 1) == 0
 }
 
 // withdrawLocked ends everything of a job that this proc has.
@@ -366,7 +381,7 @@ func (p *proc) withdrawLocked(j *job) {
 func (p *proc) giveLocked(b *batch) {
 	p.lastID++
 	b.id, b.limit = p.lastID, b.n
-	b.got, b.started, b.doomed, b.recalling = 0, 0, false, false
+	b.got, b.started, b.doomed, b.recalling = 0, 0, 0, false
 	b.sent, b.rest = time.Now(), b.body
 	b.origin = origin{slot: p.slot.id, pid: p.child.PID(), attempt: b.head.Attempt}
 	for i, c := range b.calls {
