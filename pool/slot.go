@@ -153,6 +153,10 @@ func (s *slot) prematurely(p *proc) error {
 func (s *slot) wanted() bool {
 	c := s.core
 	c.mu.Lock()
+	select {
+	case <-s.rouse: // it was needed again while its last process was leaving: that is known now
+	default:
+	}
 	if waits := !c.queue.empty() || !s.keyed.empty(); waits || c.stopping.Load() {
 		s.parked = !waits // a pool that drains starts no worker for nothing
 	}
