@@ -246,6 +246,9 @@ func (s *slot) failed(err error) bool {
 	if s.state == StateBroken {
 		after = c.slotBrokenLocked(s, err)
 	}
+	if wait > 0 {
+		c.pumpLocked() // what waited for this start can be done by a slot that rests
+	}
 	c.unlock()
 	for _, f := range after {
 		f()

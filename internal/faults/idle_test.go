@@ -3,6 +3,8 @@
 package faults
 
 import (
+	"fmt"
+	"os"
 	"syscall"
 	"testing"
 	"time"
@@ -35,4 +37,40 @@ func TestRow106ASlotThatIsNeededWhileItsWorkerLeavesRestsAfterwards(t *testing.T
 	assert.Empty(t, children(t))
 	_, err = call(f, double, 21, pool.Key("k"))
 	require.NoError(t, err)
+}
+
+// A task that waits for a slot that is just starting is taken by one at rest if that start fails; if none can be started, it is told so.
+func TestRow041ASlotAtRestStepsInForOneThatCannotStart(t *testing.T) {
+	for name, heals := range map[string]bool{"it can start": true, "it cannot either": false} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			path, program := dir+"/verb", dir+"/program"
+			self, err := os.Executable()
+			require.NoError(t, err)
+			require.NoError(t, os.Symlink(self, program))
+			f := start(t, 2, pool.WithCommand(program), pool.WithIdleTimeout(1, idle), pool.WithInitializer(asTheFileSays, path))
+			f.spent = true // one slot stays broken
+			eventually(t, patience, "one slot rests", func() bool { return len(f.Workers()) == 1 && len(f.exits) == 1 })
+			sick := f.Workers()[0]
+			g := newGate(t)
+			require.NoError(t, os.WriteFile(path, fmt.Appendf(nil, "%d later-wait %s", sick.Slot, g.addr), 0o666))
+			_, err = call(f, obey, order{Do: "signal 9"})
+			fate{signal: syscall.SIGKILL}.check(t, err)
+			starting := watchPID(t, g.next(t).pid)
+			future := submit(f, double, 21)
+			if heals {
+				require.NoError(t, os.WriteFile(path, fmt.Appendf(nil, "%d exit 1", sick.Slot), 0o666))
+			} else {
+				require.NoError(t, os.Remove(program))
+			}
+			starting.signal(t, syscall.SIGKILL)
+			twice, err := await(t, future)
+			if !heals {
+				require.ErrorIs(t, err, pool.ErrBroken)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, 42, twice)
+		})
+	}
 }
