@@ -111,6 +111,7 @@ func init() {
 		"threads":     takeThreads,
 		"leak":        func(context.Context, string) error { hoard = append(hoard, touched(mib)); return nil },
 		"sleep":       func(_ context.Context, ns string) error { time.Sleep(time.Duration(number(ns))); return nil },
+		"stop-wait":   func(ctx context.Context, _ string) error { syscall.Kill(os.Getpid(), syscall.SIGSTOP); <-ctx.Done(); return nil },
 		"stop-self":   func(context.Context, string) error { syscall.Kill(os.Getpid(), syscall.SIGSTOP); select {} },
 		"ignore-quit": func(ctx context.Context, _ string) error { signal.Ignore(syscall.SIGQUIT); return spin(ctx, "") },
 		"ignore-all":  func(ctx context.Context, _ string) error { signal.Ignore(); return spin(ctx, "") },
