@@ -27,9 +27,9 @@ func (p *proc) startProcess(spec osproc.Spec) error {
 	}
 	p.child = child
 	out := p.core.output
-	p.text.pumps.Go(func() { pump(child.Err(), out.stderr, p.text) })
+	p.text.pumps.Go(func() { pump(child.Err(), out.stderr, p.text, child.Exited()) })
 	if text := child.Text(); text != nil {
-		p.text.pumps.Go(func() { pump(text, out.stdout, nil) })
+		p.text.pumps.Go(func() { pump(text, out.stdout, nil, child.Exited()) })
 	}
 	return nil
 }

@@ -124,7 +124,7 @@ func newCore(cfg *config) (*core, error) {
 			c.log.Warn("a measure of WithHardening is not to be had here", "error", err)
 		}
 	}
-	c.output = newOutput(cfg.stdout, cfg.stderr)
+	c.output = newOutput(cfg.stdout, cfg.stderr, c.log.Warn)
 	if cfg.onExit != nil {
 		c.exits = newDispatcher(func(e WorkerExit) { c.guard("WithOnExit", func() { cfg.onExit(e) }) })
 	}
@@ -329,9 +329,10 @@ func (c *core) drain() {
 // finish ends what is left when no process is: the outputs, the dispatchers.
 func (c *core) finish() {
 	c.mu.Lock()
+	hurry := c.closed // by Close
 	c.closed = true
 	c.mu.Unlock()
-	c.output.close()
+	c.output.close(hurry)
 	if c.exits != nil {
 		c.exits.close()
 	}

@@ -30,7 +30,7 @@ func (s *slot) launch() (*proc, error) {
 	if err := p.initialize(); err != nil {
 		return nil, p.initFailed(err)
 	}
-	s.core.output.stdout.write(wholeLines(before))
+	s.core.output.stdout.write(wholeLines(before), p.child.Exited())
 	return p, nil
 }
 

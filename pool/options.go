@@ -159,8 +159,9 @@ func WithMaxPayload(bytes int) Option {
 // default is hclog.L(). The life cycle is logged at Debug, deaths and restarts at Warn, a broken pool at Error.
 func WithLogger(l hclog.Logger) Option { return option("WithLogger", func(c *config) { c.logger = l }) }
 
-// WithStdout sets where the standard output of the workers goes, in whole lines. The default is os.Stdout. A writer that does
-// not keep up costs lines, whole ones, which are counted in Stats.LinesDropped. Writes come from one goroutine at a time.
+// WithStdout sets where the standard output of the workers goes, in whole lines; one of more than 64 KiB is split. The default is os.Stdout. Writes come from one
+// goroutine at a time. A slow writer makes the tasks that print wait. One that is stuck, for a quarter of a second, or fails costs lines, whole ones, which are counted in
+// Stats.LinesDropped; the first time the log says so. A task's result may come before what it has printed.
 func WithStdout(w io.Writer) Option { return option("WithStdout", func(c *config) { c.stdout = w }) }
 
 // WithStderr sets where the standard error of the workers goes, as WithStdout does. The default is os.Stderr.

@@ -5,31 +5,26 @@ import (
 	"io"
 	"reflect"
 	"sync"
-	"time"
 )
 
 const (
 	// maxLine is the longest line that is passed on whole.
 	maxLine = 64 << 10
-	// maxQueued is how much text may wait for a writer that does not keep up. What comes then is dropped, in whole lines.
-	maxQueued = 1 << 20
 	// tailSize is how much of a process's standard error is kept.
 	tailSize = 64 << 10
 	// excerptSize is how much of it an ExitError holds.
 	excerptSize = 16 << 10
-	// writerTime is how long a pool that ends waits for a writer that is stuck.
-	writerTime = time.Second
 )
 
 // output takes the text of all workers to the configured writers.
 type output struct{ stdout, stderr *sink }
 
-func newOutput(stdout, stderr io.Writer) *output {
-	out := &output{stdout: newSink(stdout)}
+func newOutput(stdout, stderr io.Writer, warn warning) *output {
+	out := &output{stdout: newSink("WithStdout", stdout, warn)}
 	if sameWriter(stdout, stderr) {
 		out.stderr = out.stdout // one goroutine, so that the writer is not called twice at a time
 	} else {
-		out.stderr = newSink(stderr)
+		out.stderr = newSink("WithStderr", stderr, warn)
 	}
 	return out
 }
@@ -39,9 +34,10 @@ func sameWriter(a, b io.Writer) bool {
 	return ta == tb && ta.Comparable() && a == b
 }
 
-func (o *output) close() {
-	o.stdout.close()
-	o.stderr.close()
+// close waits until everything is written; with hurry set no longer than writerTime.
+func (o *output) close(hurry bool) {
+	o.stdout.close(hurry)
+	o.stderr.close(hurry)
 }
 
 func (o *output) dropped() int64 {
@@ -52,117 +48,34 @@ func (o *output) dropped() int64 {
 	return n
 }
 
-// sink writes whole lines to one writer, on a goroutine that exists while there is something to write.
-type sink struct {
-	w io.Writer
-
-	mu      sync.Mutex
-	queue   [][]byte
-	bytes   int
-	running bool
-	idle    chan struct{} // closed when running ends
-	dropped int64         // lines
-}
-
-func newSink(w io.Writer) *sink { return &sink{w: quiet(w)} }
-
-// write queues lines; the sink owns them from now on.
-func (s *sink) write(lines []byte) {
-	if len(lines) == 0 {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.bytes > 0 && s.bytes+len(lines) > maxQueued {
-		s.dropped += int64(bytes.Count(lines, []byte{'\n'}))
-		return
-	}
-	s.queue = append(s.queue, lines)
-	s.bytes += len(lines)
-	if !s.running {
-		s.running = true
-		s.idle = make(chan struct{})
-		go s.run()
-	}
-}
-
-func (s *sink) run() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for len(s.queue) > 0 {
-		lines := s.queue[0]
-		s.queue = s.queue[1:]
-		s.mu.Unlock()
-		s.hand(lines)
-		s.mu.Lock()
-		s.bytes -= len(lines)
-	}
-	s.running = false
-	close(s.idle)
-}
-
-// hand calls the user's writer. What it does with the lines is its affair; a panic in it costs the lines.
-func (s *sink) hand(lines []byte) {
-	defer func() {
-		if recover() != nil {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.dropped += int64(bytes.Count(lines, []byte{'\n'}))
-		}
-	}()
-	_, _ = s.w.Write(lines)
-}
-
-// close waits until everything is written, or the writer is stuck.
-func (s *sink) close() {
-	s.mu.Lock()
-	idle := s.idle
-	s.mu.Unlock()
-	if idle == nil {
-		return
-	}
-	timer := time.NewTimer(writerTime)
-	defer timer.Stop()
-	select {
-	case <-idle:
-	case <-timer.C:
-	}
-}
-
-func (s *sink) lost() int64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.dropped
-}
-
 // pump reads one stream of one worker and passes on whole lines. What does not end in a newline when the
-// process ends gets one.
-func pump(r io.Reader, to *sink, c *capture) {
+// process ends gets one. ended is closed when it has: from then on nobody waits for a writer.
+func pump(r io.Reader, to *sink, c *capture, ended <-chan struct{}) {
 	buf := make([]byte, 32<<10)
 	var line []byte // the beginning of a line that is not complete
 	for {
 		n, err := r.Read(buf)
 		if n > 0 {
 			c.add(buf[:n])
-			line = passLines(append(line, buf[:n]...), to, c)
+			line = passLines(append(line, buf[:n]...), func(lines []byte) { to.write(c.wanted(lines), ended) })
 		}
 		if err != nil {
 			break
 		}
 	}
 	if len(line) > 0 {
-		to.write(c.wanted(append(line, '\n')))
+		to.write(c.wanted(append(line, '\n')), ended)
 	}
 }
 
-// passLines writes the whole lines of text, splits what is too long for one, and returns the rest.
-func passLines(text []byte, to *sink, c *capture) (rest []byte) {
+// passLines passes on the whole lines of text, splits what is too long for one, and returns the rest.
+func passLines(text []byte, pass func(lines []byte)) (rest []byte) {
 	if end := bytes.LastIndexByte(text, '\n') + 1; end > 0 {
-		to.write(c.wanted(bytes.Clone(text[:end])))
+		pass(bytes.Clone(text[:end]))
 		text = append(text[:0], text[end:]...)
 	}
 	for len(text) >= maxLine {
-		to.write(c.wanted(append(bytes.Clone(text[:maxLine-1]), '\n')))
+		pass(append(bytes.Clone(text[:maxLine-1]), '\n'))
 		text = append(text[:0], text[maxLine-1:]...)
 	}
 	return text

@@ -2,11 +2,14 @@ package pool
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"sync"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -44,10 +47,10 @@ func TestLinesArriveWhole(t *testing.T) {
 		} {
 			t.Run(name+" "+reader, func(t *testing.T) {
 				w := &writer{}
-				s := newSink(w)
+				s := newSink("WithStdout", w, silent)
 				kept := newCapture()
-				pump(wrap(strings.NewReader(c.in)), s, kept)
-				s.close()
+				pump(wrap(strings.NewReader(c.in)), s, kept, nil)
+				s.close(true)
 				require.Equal(t, c.out, strings.Join(w.writes, ""))
 				for _, write := range w.writes {
 					require.True(t, strings.HasSuffix(write, "\n"))
@@ -60,23 +63,79 @@ func TestLinesArriveWhole(t *testing.T) {
 
 func TestAWriterThatIsTooSlowCostsWholeLinesThatAreCounted(t *testing.T) {
 	w := &writer{hold: make(chan struct{})}
-	s := newSink(w)
+	s := newSink("WithStdout", w, silent)
 	line := []byte(strings.Repeat("y", 1023) + "\n")
 	const lines = 4 * maxQueued / 1024
 	for range lines {
-		s.write(bytes.Clone(line))
+		s.write(bytes.Clone(line), nil)
 	}
 	dropped := s.lost()
 	require.Positive(t, dropped)
 	close(w.hold)
-	s.close()
+	s.close(true)
 	require.EqualValues(t, lines, int(dropped)+len(w.writes))
 }
 
+func silent(string, ...any) {}
+
+// slow takes a moment for each write.
+type slow struct{ lines int }
+
+func (s *slow) Write(b []byte) (int, error) {
+	time.Sleep(2 * time.Millisecond)
+	s.lines += bytes.Count(b, []byte{'\n'})
+	return len(b), nil
+}
+
+func TestAWriterThatIsSlowButMovesCostsNothing(t *testing.T) {
+	w := &slow{}
+	s := newSink("WithStdout", w, silent)
+	chunk := []byte(strings.Repeat(strings.Repeat("z", 1023)+"\n", 32))
+	const chunks = 3 * maxQueued / (32 << 10)
+	for range chunks {
+		s.write(bytes.Clone(chunk), nil)
+	}
+	s.close(false)
+	require.Zero(t, s.lost())
+	require.Equal(t, chunks*32, w.lines)
+}
+
+func TestTheTextOfAProcessThatHasEndedWaitsForNoWriter(t *testing.T) {
+	w := &writer{hold: make(chan struct{})}
+	s := newSink("WithStdout", w, silent)
+	ended := make(chan struct{})
+	close(ended)
+	chunk := []byte(strings.Repeat("z", 64<<10-1) + "\n")
+	for range maxQueued/len(chunk) + 2 {
+		s.write(bytes.Clone(chunk), ended)
+	}
+	require.Zero(t, s.lost(), "what a pipe held is kept")
+	close(w.hold)
+	s.close(false)
+}
+
+// failing is a writer with a full disk.
+type failing struct{}
+
+func (failing) Write([]byte) (int, error) { return 0, errors.New("no space left") }
+
+func TestAWriterThatFailsCostsItsLinesAndIsToldOnce(t *testing.T) {
+	var told []string
+	s := newSink("WithStderr", failing{}, func(msg string, args ...any) { told = append(told, fmt.Sprint(msg, args)) })
+	s.write([]byte("a\nb\n"), nil)
+	s.close(false)
+	s.write([]byte("c\n"), nil)
+	s.close(false)
+	require.EqualValues(t, 3, s.lost())
+	require.Len(t, told, 1)
+	require.Contains(t, told[0], "no space left")
+	require.Contains(t, told[0], "WithStderr")
+}
+
 func TestAWriterThatPanicsCostsItsLines(t *testing.T) {
-	s := newSink(panics{})
-	s.write([]byte("a\nb\n"))
-	s.close()
+	s := newSink("WithStdout", panics{}, silent)
+	s.write([]byte("a\nb\n"), nil)
+	s.close(true)
 	require.EqualValues(t, 2, s.lost())
 }
 
@@ -86,15 +145,15 @@ func (panics) Write([]byte) (int, error) { panic("no") }
 
 func TestOneWriterForBothStreamsIsCalledByOneGoroutine(t *testing.T) {
 	w := &writer{}
-	same := newOutput(w, w)
+	same := newOutput(w, w, silent)
 	require.Same(t, same.stdout, same.stderr)
-	other := newOutput(w, &writer{})
+	other := newOutput(w, &writer{}, silent)
 	require.NotSame(t, other.stdout, other.stderr)
 	type incomparable struct {
 		io.Writer
 		_ []int
 	}
-	odd := newOutput(incomparable{Writer: w}, incomparable{Writer: w}) // must not panic
+	odd := newOutput(incomparable{Writer: w}, incomparable{Writer: w}, silent) // must not panic
 	require.NotSame(t, odd.stdout, odd.stderr)
 }
 
