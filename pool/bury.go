@@ -183,6 +183,7 @@ func (p *proc) verdictLocked(byKiller bool) {
 		p.reason = ReasonOutOfMemory
 	case signalOf(state) != nil:
 		p.reason = ReasonSignal
+		p.cause = p.overCPUTime(state)
 	case state.ExitCode() == 2 && p.overMemoryLimitLocked():
 		p.reason = ReasonMemoryLimit
 	case state.ExitCode() == 2 && crashAt(p.text.tail()) >= 0:

@@ -175,7 +175,7 @@ type TimeoutError struct {
 // Error says which limit it was. The stack is in Stack.
 func (e *TimeoutError) Error() string {
 	if e.Hard {
-		return fmt.Sprintf("time limit of %v exceeded: the worker was killed", e.Limit)
+		return fmt.Sprintf("hard time limit of %v exceeded", e.Limit)
 	}
 	return fmt.Sprintf("soft time limit of %v exceeded: %s", e.Limit, errorText(e.Err))
 }
@@ -372,7 +372,7 @@ func printableLine(s string) string {
 }
 
 func (e *ExitError) possiblyOutOfMemory() bool {
-	return e.Reason == ReasonSignal && isKill(e.Signal)
+	return e.Reason == ReasonSignal && isKill(e.Signal) && e.Err == nil
 }
 
 // wireFailure turns a failed result item into the error that its outcome stands for.

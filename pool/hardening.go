@@ -57,7 +57,7 @@ type Hardening struct {
 
 	// Resource limits of each process; 0 leaves them alone. They are Required unless Limits says otherwise.
 	Limits    Level
-	CPUTime   time.Duration // of a process in its whole life; then it is killed. RLIMIT_CPU
+	CPUTime   time.Duration // of a process in its whole life, rounded up to seconds; then it is killed. RLIMIT_CPU
 	FileSize  int64         // bytes; longer files cannot be written. RLIMIT_FSIZE
 	OpenFiles int           // descriptors. RLIMIT_NOFILE
 	Processes int           // threads of the user, of all his programs together. RLIMIT_NPROC
@@ -220,6 +220,17 @@ func (a *armor) names(grouped bool) (names []string) {
 	add(a.oomScore > 0, "oom first")
 	add(grouped, "cgroup")
 	return names
+}
+
+// overCPUTime says that a process was probably killed for having used its processor time; nil where it was not. The kernel's limit counts whole clock ticks,
+// what is known of the process is exact and may be much less.
+func (p *proc) overCPUTime(state *os.ProcessState) error {
+	limit := p.core.armor.limits.CPU
+	used := state.UserTime() + state.SystemTime()
+	if limit <= 0 || !isKill(signalOf(state)) || used < limit/2 {
+		return nil
+	}
+	return fmt.Errorf("probably at Hardening.CPUTime, %v: it had used %v", limit, used)
 }
 
 // dress completes what a process is started with.

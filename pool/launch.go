@@ -193,8 +193,12 @@ func (p *proc) startError(stage string, cause error, stdout []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
+	case errors.Is(p.cause, errTooSlow) && stage == "hello" && len(c.cfg.command) > 0:
+		cause = fmt.Errorf("%w: %v; does the program speak the protocol of package wire?", errTooSlow, c.cfg.startTimeout)
 	case errors.Is(p.cause, errTooSlow):
 		cause = fmt.Errorf("%w: %v", errTooSlow, c.cfg.startTimeout)
+	case errors.Is(cause, errNoHello) && p.child.State() != nil && len(c.cfg.command) == 0:
+		cause = fmt.Errorf("%w: %s; a worker is this program with the arguments \"procpool-worker N\": it must reach worker.Main before it looks at them", cause, p.child.State())
 	case errors.Is(cause, errNoHello) && p.child.State() != nil:
 		cause = fmt.Errorf("%w: %s", cause, p.child.State())
 	}

@@ -16,7 +16,7 @@ import (
 // memory is what a process has, in bytes, as the kernel counts it.
 type memory struct {
 	anon   int64 // resident private memory: heaps, stacks
-	shared int64 // resident shared memory that is no file's: Blobs, the status page, what a task maps shared
+	shared int64 // resident shared memory that is no file's: the status page, what a task maps shared
 	data   int64 // private memory that is mapped, used or not: what RLIMIT_DATA limits
 }
 

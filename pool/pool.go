@@ -80,8 +80,8 @@ type Stats struct {
 
 	BytesSent      int64 // to workers, frames included
 	BytesReceived  int64 // from workers, frames of results included
-	EncodeTime     time.Duration
-	DecodeTime     time.Duration
+	EncodeTime     time.Duration // of arguments of Map and GoMap
+	DecodeTime     time.Duration // of their results
 	LinesDropped   int64 // lines of workers' output that a writer was too slow for
 	ReportsDropped int64 // reports that WithOnReport was too slow for
 }

@@ -169,6 +169,7 @@ func TestRow065AWorkerThatHasUsedItsProcessorTimeIsKilled(t *testing.T) {
 	require.NotNil(t, exit)
 	// The limit counts clock ticks, each of them whole to whoever runs when it comes; CPU is exact, and may be much less.
 	assert.GreaterOrEqual(t, exit.CPU, 500*time.Millisecond)
+	assert.Contains(t, err.Error(), "Hardening.CPUTime")
 }
 
 func TestRowS18WhatIsRequiredAndCannotBeHadIsAnErrorOfNew(t *testing.T) {

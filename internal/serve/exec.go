@@ -177,7 +177,7 @@ func (s *Server) call(t *Task, invoke registry.Invoke, arg []byte) (out []byte, 
 		outcome = wire.Overdue
 	}
 	if err == nil && uint64(len(out)-headroom) > s.welcome.Max {
-		err = fmt.Errorf("%w: %d bytes, more than %d", wire.ErrTooLarge, len(out)-headroom, s.welcome.Max)
+		err = fmt.Errorf("%w: %d bytes, more than the %d of WithMaxPayload", wire.ErrTooLarge, len(out)-headroom, s.welcome.Max)
 		outcome = wire.Unencodable
 	}
 	if err != nil {
