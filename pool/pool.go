@@ -78,12 +78,12 @@ type Stats struct {
 	Recycles int // processes started in the place of one that was renewed
 	TimedOut int // attempts that were over their hard limit, or failed after their soft one
 
-	BytesSent      int64 // to workers, frames included
-	BytesReceived  int64 // from workers, frames of results included
+	BytesSent      int64         // to workers, frames included
+	BytesReceived  int64         // from workers, frames of results included
 	EncodeTime     time.Duration // of arguments of Map and GoMap
 	DecodeTime     time.Duration // of their results
-	LinesDropped   int64 // lines of workers' output that a writer was too slow for
-	ReportsDropped int64 // reports that WithOnReport was too slow for
+	LinesDropped   int64         // lines of workers' output that a writer was too slow for
+	ReportsDropped int64         // reports that WithOnReport was too slow for
 }
 
 // Stats returns what the pool has done so far.

@@ -114,14 +114,12 @@ func (s *sink) run() {
 
 // hand calls the user's writer. What it does with the lines is its affair; an error or a panic in it costs them.
 func (s *sink) hand(lines []byte) {
-	written := 0
 	defer func() {
 		if v := recover(); v != nil {
 			s.lose(lines, "panic", v)
 		}
 	}()
-	var err error
-	if written, err = s.w.Write(lines); err != nil {
+	if written, err := s.w.Write(lines); err != nil {
 		s.lose(lines[min(max(written, 0), len(lines)):], "error", err)
 	}
 }
