@@ -370,7 +370,7 @@ func (c *core) cancel(call *call, cause error) {
 		c.stats.Cancelled++
 		call.dropped = true
 	}
-	delete(c.delayed, call)
+	c.undelayLocked(call)
 	switch {
 	case call.queued:
 		call.lane.cancelled(call)

@@ -68,6 +68,13 @@ func (p *proc) armWatchdogLocked(at time.Time) {
 	g.timer.Reset(wait)
 }
 
+// stop ends the watch. A limit may be hours away, and the timer holds the process.
+func (g *watchdog) stop() {
+	if g.timer != nil {
+		g.timer.Stop()
+	}
+}
+
 func (p *proc) onWatchdog() {
 	c := p.core
 	c.mu.Lock()

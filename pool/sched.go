@@ -169,18 +169,30 @@ func (c *core) idleLocked(s *slot) {
 func (c *core) notIdleLocked(s *slot) {
 	if i := slices.Index(c.idle, s); i >= 0 {
 		c.idle = slices.Delete(c.idle, i, i+1)
-		s.idleID++
 	}
 }
 
-// armIdleLocked parks a slot that stays idle for too long.
+// armIdleLocked parks a slot that stays idle for too long. It has one timer, which looks again where the slot was busy meanwhile: a slot may
+// get idle a million times in that time.
 func (c *core) armIdleLocked(s *slot) {
-	s.idleID++
-	id := s.idleID
-	time.AfterFunc(c.cfg.idleFor, func() {
+	s.idleAt = time.Now()
+	if !s.idling {
+		c.parkLaterLocked(s, c.cfg.idleFor)
+	}
+}
+
+func (c *core) parkLaterLocked(s *slot, wait time.Duration) {
+	s.idling = true
+	time.AfterFunc(wait, func() {
 		c.mu.Lock()
 		defer c.unlock()
-		if s.idleID == id && s.state == StateIdle && !s.ending && c.activeLocked() > c.cfg.idleMin {
+		s.idling = false
+		if !slices.Contains(c.idle, s) {
+			return // it comes back when it is idle again
+		}
+		if left := c.cfg.idleFor - time.Since(s.idleAt); left > 0 {
+			c.parkLaterLocked(s, left)
+		} else if c.activeLocked() > c.cfg.idleMin {
 			c.parkLocked(s)
 		}
 	})

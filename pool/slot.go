@@ -56,7 +56,8 @@ type slot struct {
 	starts   int
 	retries  backoff.Backoff
 	recent   []time.Time // failed starts
-	idleID   int         // counts the times that it got idle, for the idle timer
+	idleAt   time.Time   // when it got idle last
+	idling   bool        // the idle timer runs
 }
 
 const (
