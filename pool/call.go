@@ -366,7 +366,7 @@ func (c *core) cancel(call *call, cause error) {
 	}
 	c.mu.Lock()
 	defer c.unlock()
-	if !call.counted {
+	if !call.counted && !call.dropped { // a Shutdown that drops what waits may have been here
 		c.stats.Cancelled++
 		call.dropped = true
 	}
