@@ -331,6 +331,9 @@ func (c *core) armAgeLocked(p *proc) {
 	timer := time.AfterFunc(age, func() {
 		c.mu.Lock()
 		defer c.unlock()
+		if p.leaving {
+			return // what it has now may be the finalizer
+		}
 		c.retireLocked(p)
 		p.recallAllLocked()
 		p.dropAnsweredLocked()
