@@ -129,6 +129,7 @@ func (c *core) countLocked(b *batch, from, n, failed int) {
 func (p *proc) buriedLocked() {
 	c, s := p.core, p.slot
 	delete(c.live, p)
+	p.watchdog.stop()
 	if s.proc == p {
 		c.notIdleLocked(s)
 		s.proc = nil

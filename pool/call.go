@@ -366,11 +366,11 @@ func (c *core) cancel(call *call, cause error) {
 	}
 	c.mu.Lock()
 	defer c.unlock()
-	if !call.counted {
+	if !call.counted && !call.dropped { // a Shutdown that drops what waits may have been here
 		c.stats.Cancelled++
 		call.dropped = true
 	}
-	delete(c.delayed, call)
+	c.undelayLocked(call)
 	switch {
 	case call.queued:
 		call.lane.cancelled(call)

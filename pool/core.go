@@ -46,21 +46,21 @@ type core struct {
 	// something waits; no lock but a job's or an outbox's own is taken under it.
 	mu        sync.Mutex
 	queue     runQueue
-	slots     []*slot            // by position; a slot that Resize took away is not in it
-	idle      []*slot            // slots with a ready worker and nothing in flight; the last is taken first
-	live      map[*proc]struct{} // processes that are not buried
-	jobs      map[*job]struct{}  // jobs that are not finished
-	speeds    map[string]*speed  // by function
-	delayed   map[*call]struct{} // calls that wait for another attempt
-	judged    map[*call]struct{} // calls that failed and about which the user is asked
-	waiters   []chan struct{}    // submitters that wait for room in the queue, oldest first
-	waiting   int                // calls in queues
-	closed    bool               // Close was called, or Shutdown is done
-	hoarded   bool               // some worker has tasks that it had not begun when it got them
-	balancing bool               // the balance timer runs
-	broken    error              // why no slot is healthy; nil while one is
-	notes     []func()           // what is to be logged or told once mu is free
-	dirty     []*proc            // have frames to write once mu is free
+	slots     []*slot               // by position; a slot that Resize took away is not in it
+	idle      []*slot               // slots with a ready worker and nothing in flight; the last is taken first
+	live      map[*proc]struct{}    // processes that are not buried
+	jobs      map[*job]struct{}     // jobs that are not finished
+	speeds    map[string]*speed     // by function
+	delayed   map[*call]*time.Timer // calls that wait for another attempt
+	judged    map[*call]struct{}    // calls that failed and about which the user is asked
+	waiters   []chan struct{}       // submitters that wait for room in the queue, oldest first
+	waiting   int                   // calls in queues
+	closed    bool                  // Close was called, or Shutdown is done
+	hoarded   bool                  // some worker has tasks that it had not begun when it got them
+	balancing bool                  // the balance timer runs
+	broken    error                 // why no slot is healthy; nil while one is
+	notes     []func()              // what is to be logged or told once mu is free
+	dirty     []*proc               // have frames to write once mu is free
 	stats     Stats
 }
 
@@ -108,7 +108,7 @@ func newCore(cfg *config) (*core, error) {
 		live:    map[*proc]struct{}{},
 		jobs:    map[*job]struct{}{},
 		speeds:  map[string]*speed{},
-		delayed: map[*call]struct{}{},
+		delayed: map[*call]*time.Timer{},
 		judged:  map[*call]struct{}{},
 	}
 	if cfg.name != "" {
@@ -217,9 +217,8 @@ func (c *core) failAllLocked(cause error) (after []func()) {
 			calls = append(calls, b.openCalls()...)
 		}
 	}
-	calls = slices.AppendSeq(calls, maps.Keys(c.delayed))
+	calls = append(calls, c.takeDelayedLocked()...)
 	calls = slices.AppendSeq(calls, maps.Keys(c.judged))
-	clear(c.delayed)
 	for j := range c.jobs {
 		c.stats.Cancelled += j.giveUpLocked()
 		after = append(after, func() { j.fail(cause) })
@@ -296,8 +295,7 @@ func (c *core) beginShutdown(cfg shutdownConfig) {
 		for _, s := range c.slots {
 			calls = append(calls, s.keyed.drainCalls()...)
 		}
-		calls = slices.AppendSeq(calls, maps.Keys(c.delayed))
-		clear(c.delayed)
+		calls = append(calls, c.takeDelayedLocked()...)
 		for _, call := range calls {
 			call.dropped = true
 			c.stats.Cancelled++

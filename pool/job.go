@@ -30,6 +30,9 @@ type job struct {
 	// counted is how many tasks the pool's Stats know the end of; under core.mu.
 	counted int
 
+	// delays are the timers of tasks that wait for another attempt; under core.mu.
+	delays map[*time.Timer]struct{}
+
 	// bytes of encoded values that are in the pool or wait for the consumer.
 	bytes atomic.Int64
 
@@ -351,6 +354,7 @@ func (c *core) withdraw(j *job, cause error) {
 // dropQueued ends a job with cause when what workers have of it is answered; what no worker has is dropped.
 func (c *core) dropQueued(j *job, cause error) {
 	c.mu.Lock()
+	j.stopDelaysLocked()
 	j.mu.Lock()
 	dropped := j.waiting + j.delayed
 	j.chunks, j.waiting, j.delayed = nil, 0, 0
@@ -373,6 +377,7 @@ func (c *core) dropQueued(j *job, cause error) {
 
 // giveUpLocked makes the pool forget what the job still has, and returns how many tasks that are. Under core.mu.
 func (j *job) giveUpLocked() (dropped int) {
+	j.stopDelaysLocked()
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.finished {
@@ -383,6 +388,14 @@ func (j *job) giveUpLocked() (dropped int) {
 	j.chunks, j.waiting, j.delayed = nil, 0, 0
 	j.dead = true
 	return dropped
+}
+
+// stopDelaysLocked forgets the tasks that wait for another attempt. Under core.mu.
+func (j *job) stopDelaysLocked() {
+	for timer := range j.delays {
+		timer.Stop()
+	}
+	j.delays = nil
 }
 
 func (j *job) place() *place { return &j.at }

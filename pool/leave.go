@@ -37,7 +37,10 @@ func (p *proc) farewell() {
 	defer patience.Stop()
 	last := time.AfterFunc(c.cfg.stopGrace+termGrace, func() { p.kill(ReasonStopped, nil) })
 	defer last.Stop()
-	if c.cfg.finalizer != nil && !p.bye {
+	c.mu.Lock()
+	bye := p.bye
+	c.mu.Unlock()
+	if c.cfg.finalizer != nil && !bye {
 		if err := p.runHook(c.cfg.finalizer, wire.IsFinalizer); err != nil {
 			c.log.Warn("finalizer failed", "slot", p.slot.id, "pid", p.child.PID(), "error", err)
 		}

@@ -75,6 +75,8 @@ func (p *proc) record(f wire.Frame) {
 		args = append(args, "func", info.Func, "index", info.Index)
 	}
 	args = append(args, "worker_time", time.Unix(0, body.Time).Format(time.RFC3339Nano))
+	p.telling.Store(true)
+	defer p.telling.Store(false)
 	logger.Log(level, logText(body.Msg), args...)
 }
 

@@ -52,6 +52,7 @@ type proc struct {
 	noise   throttle     // of recv
 	weighed time.Time    // of recv: when its memory was last measured
 	read    atomic.Int64 // bytes that came from it
+	telling atomic.Bool  // recv is in the user's logger, and reads nothing
 
 	fat          int64 // memory from which on it is renewed; 0 for none
 	inheritedRSS int64 // peak memory of this process when it was started: see maxRSS

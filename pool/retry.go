@@ -1,6 +1,8 @@
 package pool
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/procpool/procpool/wire"
@@ -69,16 +71,34 @@ func (c *core) retryLocked(call *call) {
 		c.requeueLocked(call)
 		return
 	}
-	c.delayed[call] = struct{}{}
-	time.AfterFunc(call.retry.delay, func() {
+	c.delayed[call] = time.AfterFunc(call.retry.delay, func() {
 		c.mu.Lock()
 		defer c.unlock()
-		if _, waits := c.delayed[call]; waits {
-			delete(c.delayed, call)
+		if c.undelayLocked(call) {
 			c.requeueLocked(call)
 			c.pumpLocked()
 		}
 	})
+}
+
+// undelayLocked ends the waiting of a call for another attempt; false if it does not wait. The timer goes with it: the delay may be hours, and the
+// timer holds all there is.
+func (c *core) undelayLocked(call *call) bool {
+	timer, waits := c.delayed[call]
+	if waits {
+		timer.Stop()
+		delete(c.delayed, call)
+	}
+	return waits
+}
+
+// takeDelayedLocked returns the calls that wait for another attempt, which they do no longer.
+func (c *core) takeDelayedLocked() []*call {
+	calls := slices.Collect(maps.Keys(c.delayed))
+	for _, call := range calls {
+		c.undelayLocked(call)
+	}
+	return calls
 }
 
 // requeueLocked puts a call to the head of its queue.
@@ -151,12 +171,18 @@ func (j *job) retryLocked(b *batch, offset int) bool {
 		j.requeueLocked(again)
 		return true
 	}
-	time.AfterFunc(j.retry.delay, func() {
+	var timer *time.Timer
+	timer = time.AfterFunc(j.retry.delay, func() {
 		c.mu.Lock()
 		defer c.unlock()
+		delete(j.delays, timer)
 		j.requeueLocked(again)
 		c.pumpLocked()
 	})
+	if j.delays == nil {
+		j.delays = map[*time.Timer]struct{}{}
+	}
+	j.delays[timer] = struct{}{}
 	return true
 }
 

@@ -126,6 +126,9 @@ func (s *slot) supervise() {
 func (s *slot) attend(p *proc) bool {
 	select {
 	case <-p.renew:
+		if err := s.leftAtOnce(p); err != nil {
+			return s.failed(err)
+		}
 		return true
 	case <-p.gone:
 	}
@@ -134,6 +137,19 @@ func (s *slot) attend(p *proc) bool {
 	}
 	return s.wanted()
 }
+
+// leftAtOnce returns why p counts as a failed start although it got ready and lives: it takes its leave and has done nothing.
+func (s *slot) leftAtOnce(p *proc) error {
+	c := s.core
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !p.bye || p.tasks > 0 || len(p.inflight) > 0 || p.leaving {
+		return nil
+	}
+	return errIdler
+}
+
+var errIdler = errors.New("the worker left by itself before it had done anything")
 
 // prematurely returns why p counts as a failed start although it got ready: it ended by itself
 // before it had done anything.
@@ -145,8 +161,11 @@ func (s *slot) prematurely(p *proc) error {
 		s.recent = nil
 		s.retries.Reset()
 	}
-	if p.tasks > 0 || p.leaving || p.bye || p.killed && p.reason != ReasonProtocol || s.ending {
+	switch {
+	case p.tasks > 0 || p.leaving || p.killed && p.reason != ReasonProtocol || s.ending:
 		return nil
+	case p.bye:
+		return errIdler
 	}
 	return p.exitErrorLocked()
 }
@@ -206,6 +225,9 @@ func (s *slot) install(p *proc) bool {
 		old.leaveIfDoneLocked()
 	}
 	c.armAgeLocked(p)
+	if p.bye {
+		c.retireLocked(p)
+	}
 	c.refillLocked(p)
 	return true
 }
@@ -335,6 +357,9 @@ func (c *core) armAgeLocked(p *proc) {
 	timer := time.AfterFunc(age, func() {
 		c.mu.Lock()
 		defer c.unlock()
+		if p.leaving {
+			return // what it has now may be the finalizer
+		}
 		c.retireLocked(p)
 		p.recallAllLocked()
 		p.dropAnsweredLocked()

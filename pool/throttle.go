@@ -22,7 +22,8 @@ func (t *throttle) pass(bytes int) {
 		return
 	}
 	now := time.Now()
-	earned := int(now.Sub(t.since) * noiseRate / time.Second)
+	passed := min(now.Sub(t.since), noiseBurst*time.Second/noiseRate) // more would not count, and days would overflow
+	earned := int(passed * noiseRate / time.Second)
 	t.since = now
 	if t.tokens = min(t.tokens+earned, noiseBurst); t.tokens <= 0 {
 		time.Sleep(noiseNap)

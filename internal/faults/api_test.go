@@ -1395,3 +1395,28 @@ func TestRow106BroadcastLeavesOutWhatResizeTakesAway(t *testing.T) {
 	assert.Equal(t, 42, o.results[0].Value)
 	assert.Equal(t, 0, o.results[0].Index)
 }
+
+// A call that is cancelled while Shutdown drops it is counted once.
+func TestRow101ACancelBesideAShutdownThatDropsKeepsTheBooks(t *testing.T) {
+	for range 20 {
+		f := start(t, 1)
+		f.spent = true
+		g := newGate(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		running := submit(f, obey, order{Gate: g.addr})
+		v := g.next(t)
+		for range 300 {
+			pool.Go(ctx, f.Pool, double, 1)
+		}
+		go cancel()
+		down := make(chan error, 1)
+		go func() { down <- f.Shutdown(context.Background(), pool.DropQueued()) }()
+		eventually(t, patience, "nothing is queued", func() bool { return f.Stats().Queued == 0 })
+		v.order("")
+		_, err := await(t, running)
+		require.NoError(t, err)
+		require.NoError(t, recv(t, down))
+		<-ctx.Done()
+		f.balance()
+	}
+}

@@ -228,3 +228,26 @@ func TestRow033ATaskDoesNotDieOfTheCancelOfTheNextOne(t *testing.T) {
 	f.works()
 	require.Empty(t, f.exits)
 }
+
+// What is given to a worker and taken back whole, again and again, while it does not run, is more than it expects to wait. It is nothing by then.
+func TestRow090ManyTasksThatWereTakenBackDoNotHurtAWorkerThatStoodStill(t *testing.T) {
+	f := start(t, 1)
+	f.works()
+	pid := f.pidAt(0)
+	for range 5 {
+		stop(t, pid)
+		for range 300 {
+			ctx, cancel := context.WithCancel(t.Context())
+			future := pool.Go(ctx, f.Pool, double, 1)
+			cancel()
+			_, err := await(t, future)
+			require.ErrorIs(t, err, context.Canceled)
+		}
+		future := submit(f, double, 21)
+		require.NoError(t, syscall.Kill(pid, syscall.SIGCONT))
+		twice, err := await(t, future)
+		require.NoError(t, err)
+		require.Equal(t, 42, twice)
+		require.Equal(t, pid, f.pidAt(0))
+	}
+}

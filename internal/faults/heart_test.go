@@ -10,11 +10,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/procpool/procpool/pool"
 	"github.com/procpool/procpool/wire"
+	"github.com/procpool/procpool/worker"
 )
 
 // beat is the shortest heartbeat that there is, or what a busy worker can be expected to keep up with under the race detector.
@@ -248,4 +250,29 @@ func TestRow038TheRestartLimitIsTheUsers(t *testing.T) {
 		return errors.Is(err, pool.ErrBroken)
 	})
 	assert.LessOrEqual(t, th.started(), 1+3+1, "the death of the idle one may count as well")
+}
+
+var logAndSleep = worker.Register("faults.logAndSleep", func(ctx context.Context, d time.Duration) (struct{}, error) {
+	worker.Logger(ctx).Error("slow")
+	time.Sleep(d)
+	return struct{}{}, nil
+})
+
+// slowLog writes as a terminal does that somebody holds.
+type slowLog struct {
+	*buffer
+	takes time.Duration
+}
+
+func (l slowLog) Write(p []byte) (int, error) {
+	time.Sleep(l.takes)
+	return l.buffer.Write(p)
+}
+
+// While a record of the worker is with the user's logger, nobody reads what the worker answers.
+func TestRow029AWorkerDoesNotDieOfASlowLogger(t *testing.T) {
+	f := start(t, 1, pool.WithHeartbeat(beat), pool.WithLogger(hclog.New(&hclog.LoggerOptions{Output: slowLog{new(buffer), 3 * beat}, Level: hclog.Error})))
+	_, err := call(f, logAndSleep, 4*beat)
+	require.NoError(t, err)
+	require.Empty(t, f.exits)
 }

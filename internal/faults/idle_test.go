@@ -3,8 +3,10 @@
 package faults
 
 import (
+	"context"
 	"fmt"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/procpool/procpool/pool"
+	"github.com/procpool/procpool/worker"
 )
 
 // idle is after which time workers without a task end, in the pools under test.
@@ -73,4 +76,27 @@ func TestRow041ASlotAtRestStepsInForOneThatCannotStart(t *testing.T) {
 			require.Equal(t, 42, twice)
 		})
 	}
+}
+
+// finish says that it ran.
+var finish = worker.Register("faults.finish", func(_ context.Context, text string) (struct{}, error) {
+	fmt.Println(text)
+	return struct{}{}, nil
+})
+
+// The finalizer is sent to a worker whose time is up before it has come to it.
+func TestRow106AWorkersAgeDoesNotTakeItsFinalizerBack(t *testing.T) {
+	const age = 500 * time.Millisecond * raceFactor
+	f := start(t, 1, pool.WithMaxWorkerAge(age), pool.WithRecycleJitter(0), pool.WithFinalizer(finish, "farewell"))
+	f.spent = true
+	pid := f.pidAt(0)
+	stop(t, pid)
+	down := make(chan error, 1)
+	begin := time.Now()
+	go func() { down <- f.Shutdown(context.Background()) }()
+	time.Sleep(3 * age / 2)
+	require.NoError(t, syscall.Kill(pid, syscall.SIGCONT))
+	require.NoError(t, recv(t, down))
+	assert.Less(t, time.Since(begin), 3*age/2+grace)
+	assert.Equal(t, 1, strings.Count(f.stdout.String(), "farewell"))
 }

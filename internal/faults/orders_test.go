@@ -84,43 +84,46 @@ var verbs map[string]func(ctx context.Context, object string) error
 
 func init() {
 	verbs = map[string]func(context.Context, string) error{
-		"":           func(context.Context, string) error { return nil },
-		"fail":       func(_ context.Context, text string) error { return errors.New(text) },
-		"exit":       func(_ context.Context, code string) error { os.Exit(number(code)); return nil },
-		"log.Fatal":  func(_ context.Context, text string) error { log.Fatal(text); return nil },
-		"panic":      func(_ context.Context, text string) error { panic(text) },
-		"goexit":     func(context.Context, string) error { runtime.Goexit(); return nil },
-		"signal":     signalSelf,
-		"kill":       killAll,
-		"print":      func(_ context.Context, text string) error { fmt.Println(text); return nil },
-		"complain":   func(_ context.Context, text string) error { fmt.Fprintln(os.Stderr, text); return nil },
-		"go-panic":   func(_ context.Context, text string) error { go panic(text); select {} },
-		"wild":       wild,
-		"overflow":   overflow,
-		"deadlock":   func(context.Context, string) error { select {} },
-		"spin":       spin,
-		"pause":      pause,
-		"wait":       func(ctx context.Context, _ string) error { <-ctx.Done(); return ctx.Err() },
-		"grandchild": grandchild,
-		"later":      later,
-		"later-gc":   laterInCleanup,
-		"later-wait": func(ctx context.Context, addr string) error { _, err := knock(ctx, addr, -1); return err },
-		"junk":       junk,
-		"burn":       burn,
-		"write-much": writeMuch,
-		"threads":    takeThreads,
-		"leak":       func(context.Context, string) error { hoard = append(hoard, touched(mib)); return nil },
-		"sleep":      func(_ context.Context, ns string) error { time.Sleep(time.Duration(number(ns))); return nil },
-		"stop-wait": func(ctx context.Context, _ string) error {
-			syscall.Kill(os.Getpid(), syscall.SIGSTOP)
-			<-ctx.Done()
-			return nil
-		},
+		"":            func(context.Context, string) error { return nil },
+		"fail":        func(_ context.Context, text string) error { return errors.New(text) },
+		"exit":        func(_ context.Context, code string) error { os.Exit(number(code)); return nil },
+		"log.Fatal":   func(_ context.Context, text string) error { log.Fatal(text); return nil },
+		"panic":       func(_ context.Context, text string) error { panic(text) },
+		"goexit":      func(context.Context, string) error { runtime.Goexit(); return nil },
+		"signal":      signalSelf,
+		"kill":        killAll,
+		"print":       func(_ context.Context, text string) error { fmt.Println(text); return nil },
+		"complain":    func(_ context.Context, text string) error { fmt.Fprintln(os.Stderr, text); return nil },
+		"go-panic":    func(_ context.Context, text string) error { go panic(text); select {} },
+		"wild":        wild,
+		"overflow":    overflow,
+		"deadlock":    func(context.Context, string) error { select {} },
+		"spin":        spin,
+		"pause":       pause,
+		"wait":        func(ctx context.Context, _ string) error { <-ctx.Done(); return ctx.Err() },
+		"grandchild":  grandchild,
+		"later":       later,
+		"later-gc":    laterInCleanup,
+		"later-wait":  func(ctx context.Context, addr string) error { _, err := knock(ctx, addr, -1); return err },
+		"junk":        junk,
+		"burn":        burn,
+		"write-much":  writeMuch,
+		"threads":     takeThreads,
+		"leak":        func(context.Context, string) error { hoard = append(hoard, touched(mib)); return nil },
+		"sleep":       func(_ context.Context, ns string) error { time.Sleep(time.Duration(number(ns))); return nil },
+		"stop-wait":   stopThenWait,
 		"stop-self":   func(context.Context, string) error { syscall.Kill(os.Getpid(), syscall.SIGSTOP); select {} },
 		"ignore-quit": func(ctx context.Context, _ string) error { signal.Ignore(syscall.SIGQUIT); return spin(ctx, "") },
 		"ignore-all":  func(ctx context.Context, _ string) error { signal.Ignore(); return spin(ctx, "") },
 		"ignore-term": func(context.Context, string) error { signal.Ignore(syscall.SIGTERM); return nil },
 	}
+}
+
+// stopThenWait stops the process and, when it goes on, waits for the end of the context.
+func stopThenWait(ctx context.Context, _ string) error {
+	syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+	<-ctx.Done()
+	return nil
 }
 
 func number(text string) int {

@@ -5,6 +5,7 @@ package faults
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -23,6 +24,7 @@ import (
 	"github.com/procpool/procpool/internal/leaktest"
 	"github.com/procpool/procpool/internal/proc"
 	"github.com/procpool/procpool/pool"
+	"github.com/procpool/procpool/wire"
 	"github.com/procpool/procpool/worker"
 )
 
@@ -578,4 +580,20 @@ func TestRow038WorkersThatAllDieAtTheirStartBreakThePoolUntilTheyDoNot(t *testin
 		four, err := call(f, double, 2)
 		return err == nil && four == 4
 	})
+}
+
+// A worker that leaves by itself before it has done anything has not started: the pool must not start one after the other at full speed.
+func TestRow038WorkersThatLeaveAtOnceAreACrashLoop(t *testing.T) {
+	theater, puppetry := puppets(t, func(p *puppet) {
+		p.greet()
+		p.write(control(wire.Bye, 0, 0, nil))
+		p.exit(0)
+	})
+	f := start(t, 1, puppetry...)
+	f.spent = true
+	eventually(t, patience, "the slot is broken", func() bool {
+		_, err := call(f, double, 1)
+		return errors.Is(err, pool.ErrBroken)
+	})
+	assert.LessOrEqual(t, theater.started(), 12)
 }

@@ -27,8 +27,8 @@ import (
 	"github.com/procpool/procpool/wire"
 )
 
-// maxQueued is how many batches can wait for execLoop: those that may be unanswered, and as many that were taken back whole, which the parent
-// has forgotten and execLoop has not come to pass over yet.
+// maxQueued is how many batches can wait for execLoop: those that may be unanswered, and as many that were taken back whole after they had come,
+// which the parent has forgotten and execLoop has not come to pass over yet.
 const maxQueued = 4 * wire.MaxBatches
 
 // ExitProtocol is the exit status of a worker whose parent broke the protocol.
@@ -182,6 +182,9 @@ func (s *Server) accept(f wire.Frame) error {
 	head, items, err := wire.ParseTasksHead(f.Payload)
 	if err != nil {
 		return err
+	}
+	if s.cfg.Shared && !s.cfg.Page.Waits(f.ID) {
+		return nil // taken back whole while it was on its way: the parent has forgotten it, and there may be any number of them
 	}
 	if !f.Owned {
 		items = append(make([]byte, 0, len(items)), items...)

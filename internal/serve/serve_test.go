@@ -258,13 +258,27 @@ func TestAParentThatBreaksTheProtocolIsLeft(t *testing.T) {
 }
 
 func TestMoreBatchesThanCanWaitAreRefused(t *testing.T) {
-	p := start(t, true, wire.WelcomeBody{})
+	p := start(t, false, wire.WelcomeBody{})
 	p.tasks(wire.TasksHead{Func: "wait"}, []byte{0})
 	<-began
 	for range 5 * wire.MaxBatches {
 		p.tasks(wire.TasksHead{Func: "echo"}, []byte{1})
 	}
 	require.ErrorContains(t, p.ended(), "wait")
+}
+
+func TestBatchesThatWereTakenBackWholeDoNotWait(t *testing.T) {
+	p := start(t, true, wire.WelcomeBody{})
+	p.tasks(wire.TasksHead{Func: "wait"}, []byte{0})
+	<-began
+	for range 10 * wire.MaxBatches {
+		p.page.Arm(2, 0) // taken back before it arrives
+		payload := wire.AppendItem((&wire.TasksHead{Func: "echo"}).Append(nil), []byte{1})
+		p.send(append(wire.Header{Kind: wire.Tasks, Count: 1, ID: 2, Length: uint64(len(payload))}.Append(nil), payload...))
+	}
+	p.control(wire.Cancel, 1, 0)
+	p.control(wire.Stop, 0, 0)
+	require.NoError(t, p.ended())
 }
 
 // seen is what a task saw of its context.

@@ -64,6 +64,12 @@ func (p *Page) Recall(batch uint64, from int) (limit int) {
 	}
 }
 
+// Waits reports whether a task of the batch is left to be claimed.
+func (p *Page) Waits(batch uint64) bool {
+	next, limit := split(p.claim(batch).Load(), batch)
+	return next < limit
+}
+
 // Started returns how many tasks of the batch have been claimed.
 func (p *Page) Started(batch uint64) int {
 	next, _ := split(p.claim(batch).Load(), batch)
