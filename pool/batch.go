@@ -27,10 +27,10 @@ type batch struct {
 
 	// Of the proc that has it, under core.mu.
 	id      uint64
-	limit   int  // tasks from this offset on were taken back
-	got     int  // tasks answered
-	started int  // tasks announced by Started, from a worker without a page
-	doomed  bool // its running task was cancelled: the grace timer runs
+	limit   int // tasks from this offset on were taken back
+	got     int // tasks answered
+	started int // tasks announced by Started, from a worker without a page
+	doomed  int // one more than the offset of the running task that was cancelled last: its grace timer runs; 0 for none
 
 	recalling bool // a worker without a page was asked to give back what it has not started
 }

@@ -94,6 +94,7 @@ func (p *proc) onWatchdog() {
 		p.rearmWatchdogLocked()
 	case left > 0:
 		p.armWatchdogLocked(time.Now().Add(left))
+		p.rearmWatchdogLocked() // what waits behind it may begin at once, and have less time
 	default:
 		p.overdueLocked(b, offset)
 	}

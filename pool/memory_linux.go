@@ -49,6 +49,13 @@ func traced(pid int) bool {
 	return number(bytes.TrimSpace(line)) != 0
 }
 
+// dying reports whether a process has begun to end: it is gone, a zombie, or PF_EXITING is among its flags.
+func dying(pid int) bool {
+	const exiting = 4
+	fields := statFields(pid)
+	return len(fields) == 0 || len(fields) > 6 && (fields[0][0] == 'Z' || number(fields[6])&exiting != 0)
+}
+
 // ownPeak is the largest resident memory that this process has had.
 func ownPeak() int64 {
 	var usage unix.Rusage

@@ -12,6 +12,8 @@ func memoryOf(int) (memory, error) { return memory{}, errors.ErrUnsupported }
 
 func limitData(int, int64) error { return errors.ErrUnsupported }
 
+func dying(int) bool { return false }
+
 func traced(int) bool { return false }
 
 // ownPeak is 0: nothing is inherited here.

@@ -90,6 +90,10 @@ type proc struct {
 // a grandchild that holds the pipe open.
 const drainTime = 250 * time.Millisecond
 
+// dyingTime is how long a process may take to die once it has begun to: on a loaded machine its descriptors are closed long before
+// it can be waited for.
+const dyingTime = 10 * time.Second
+
 // watch bounds the reading once the process has ended. One goroutine of each proc.
 func (p *proc) watch() {
 	<-p.child.Exited()
@@ -110,10 +114,15 @@ func (p *proc) recv() {
 
 // awaitExit waits until the process has ended. A wire that ended before the process did cannot be used any more.
 func (p *proc) awaitExit(err error) {
-	select {
-	case <-p.child.Exited():
-		return
-	case <-time.After(drainTime):
+	for range dyingTime / drainTime {
+		select {
+		case <-p.child.Exited():
+			return
+		case <-time.After(drainTime):
+		}
+		if p.core.cfg.inline || !dying(p.child.PID()) {
+			break
+		}
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		err = &wire.ProtocolError{Reason: "the worker closed its end of the wire and lives"}
@@ -337,14 +346,23 @@ func (p *proc) cancelLocked(b *batch, offset int) {
 // cancelRunningLocked asks a running task to end, and kills the process if it has not within the stop grace.
 func (p *proc) cancelRunningLocked(b *batch, offset int) {
 	p.sendLocked(wire.AppendControl(nil, wire.Cancel, b.id, uint32(offset), nil), nil)
-	if b.doomed {
+	if b.doomed == offset+1 {
 		return
 	}
-	b.doomed = true
-	time.AfterFunc(p.core.cfg.stopGrace, func() {
+	b.doomed = offset + 1
+	p.awaitEndLocked(b, offset, p.core.cfg.stopGrace)
+}
+
+// awaitEndLocked kills the process if a cancelled task has not ended in time.
+func (p *proc) awaitEndLocked(b *batch, offset int, grace time.Duration) {
+	time.AfterFunc(grace, func() {
 		p.core.mu.Lock()
 		defer p.core.unlock()
-		if slices.Contains(p.inflight, b) && b.got <= offset && offset < b.limit && p.mayRunLocked(b, offset) {
+		switch {
+		case !slices.Contains(p.inflight, b) || offset < b.got || offset >= b.limit || !p.mayRunLocked(b, offset):
+		case p.isBehindLocked(b, offset):
+			p.awaitEndLocked(b, offset, max(grace, termGrace))
+		default:
 			p.killLocked(ReasonCancelled, errors.New("the task was cancelled and did not end within the stop grace"))
 		}
 	})
@@ -360,6 +378,12 @@ func (p *proc) mayRunLocked(b *batch, offset int) bool {
 	return running == b && at == offset
 }
 
+// isBehindLocked reports whether a task waits behind one that somebody wants, in a worker without a page that has not answered a Recall yet:
+// some answer it only between tasks.
+func (p *proc) isBehindLocked(b *batch, offset int) bool {
+	return p.page == nil && offset > b.got && b.started <= offset && b.from.unwanted(b, b.got, 1) == 0
+}
+
 // withdrawLocked ends everything of a job that this proc has.
 func (p *proc) withdrawLocked(j *job) {
 	for _, b := range slices.Clone(p.inflight) {
@@ -367,7 +391,7 @@ func (p *proc) withdrawLocked(j *job) {
 			continue
 		}
 		p.recallLocked(b, b.got)
-		if b.got < b.limit { // the one that runs is the last that has started, whatever has been answered
+		if b.got < b.limit { // the last that has started runs; those before it are finished, though their results may be on their way
 			p.cancelRunningLocked(b, max(b.got, p.startedLocked(b)-1))
 		}
 	}
@@ -379,7 +403,7 @@ func (p *proc) withdrawLocked(j *job) {
 func (p *proc) giveLocked(b *batch) {
 	p.lastID++
 	b.id, b.limit = p.lastID, b.n
-	b.got, b.started, b.doomed, b.recalling = 0, 0, false, false
+	b.got, b.started, b.doomed, b.recalling = 0, 0, 0, false
 	b.sent, b.rest = time.Now(), b.body
 	b.origin = origin{slot: p.slot.id, pid: p.child.PID(), attempt: b.head.Attempt}
 	for i, c := range b.calls {

@@ -84,7 +84,7 @@ func (p *proc) roomLocked() bool {
 	ahead := time.Duration(0)
 	for _, b := range p.inflight {
 		mean := p.core.speedLocked(b.head.Func).mean
-		if mean == 0 || b.doomed {
+		if mean == 0 || b.doomed > 0 {
 			return false // nobody knows how long it takes
 		}
 		ahead += mean * time.Duration(b.limit-b.got)

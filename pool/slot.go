@@ -155,6 +155,10 @@ func (s *slot) prematurely(p *proc) error {
 func (s *slot) wanted() bool {
 	c := s.core
 	c.mu.Lock()
+	select {
+	case <-s.rouse: // it was needed again while its last process was leaving: that is known now
+	default:
+	}
 	if waits := !c.queue.empty() || !s.keyed.empty(); waits || c.stopping.Load() {
 		s.parked = !waits // a pool that drains starts no worker for nothing
 	}
@@ -243,6 +247,9 @@ func (s *slot) failed(err error) bool {
 	var after []func()
 	if s.state == StateBroken {
 		after = c.slotBrokenLocked(s, err)
+	}
+	if wait > 0 {
+		c.pumpLocked() // what waited for this start can be done by a slot that rests
 	}
 	c.unlock()
 	for _, f := range after {

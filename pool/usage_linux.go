@@ -12,17 +12,22 @@ const clockTick = 10 * time.Millisecond
 
 // usage returns the resident memory and the CPU time of a process, zero where it is gone.
 func usage(pid int) (rss int64, cpu time.Duration) {
-	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if err != nil {
-		return 0, 0
-	}
-	// The second field, the name, may hold spaces; it ends at the last parenthesis. Fields after it count from 3.
-	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+	fields := statFields(pid)
 	if len(fields) < 22 {
 		return 0, 0
 	}
 	utime, stime, pages := number(fields[11]), number(fields[12]), number(fields[21])
 	return pages * int64(os.Getpagesize()), time.Duration(utime+stime) * clockTick
+}
+
+// statFields returns the fields of /proc/PID/stat from the third, the state, on; none where the process is gone.
+func statFields(pid int) [][]byte {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return nil
+	}
+	// The second field, the name, may hold spaces; it ends at the last parenthesis.
+	return bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
 }
 
 func number(field []byte) int64 {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/procpool/procpool/internal/leaktest"
 	"github.com/procpool/procpool/pool"
+	"github.com/procpool/procpool/wire"
 )
 
 func TestRow031WorkerThatIsStoppedBeforeItsHelloIsAStartErrorInTime(t *testing.T) {
@@ -121,4 +122,109 @@ func TestRow033AWithdrawnBatchIsEndedAtTheTaskThatRuns(t *testing.T) {
 		require.Equal(t, pid, e.PID)
 		require.Equal(t, pool.ReasonCancelled, e.Reason)
 	}
+}
+
+// A worker keeps small results for a moment. What its job is told to end is the task that runs, not the one whose result the parent has not seen yet.
+func TestRow090WhatRunsBehindAResultOnItsWayIsEnded(t *testing.T) {
+	for verb, reason := range map[string]pool.ExitReason{"stop-wait": pool.ReasonStopped, "stop-self": pool.ReasonCancelled} {
+		t.Run(verb, func(t *testing.T) {
+			f := start(t, 1)
+			ctx, cancel := context.WithCancel(t.Context())
+			job := pool.GoMap(ctx, f.Pool, obey, []order{{}, {Do: verb}, {}}, pool.Chunk(3))
+			pid := f.pidAt(0)
+			eventually(t, patience, "it stops, with the first result", func() bool { return processState(pid) == "T" })
+			cancel()
+			_, err := await(t, job)
+			require.ErrorIs(t, err, context.Canceled)
+			require.NoError(t, syscall.Kill(pid, syscall.SIGCONT))
+			f.works()
+			if reason == pool.ReasonCancelled {
+				require.Equal(t, reason, f.exit().Reason)
+			} else {
+				require.Equal(t, pid, f.pidAt(0), "it was asked, and ended")
+			}
+		})
+	}
+}
+
+// pairOf starts a pool whose worker sees no page, and makes it get two tasks in one frame and begin the first. What comes then, the worker
+// leaves to the script.
+func pairOf(t *testing.T, script func(*puppet, job), opts ...pool.Option) (f *fixture, cancel [2]context.CancelFunc, futures [2]*pool.Future[[]byte]) {
+	release := make(chan struct{})
+	begun := make(chan struct{})
+	_, puppetry := puppets(t, func(p *puppet) {
+		p.greet()
+		if p.nth > 0 {
+			p.serve()
+			return
+		}
+		for i := range 2 { // the first shows how short they are, during the second the others gather
+			j := p.tasks()
+			p.write(j.started(0))
+			if i > 0 {
+				<-release
+			}
+			p.write(j.results(0, wire.Value, j.args[0]))
+		}
+		j := p.tasks()
+		p.write(j.started(0))
+		close(begun)
+		script(p, j)
+	})
+	f = start(t, 1, append(puppetry, opts...)...)
+	_, err := call(f, echo, nil)
+	require.NoError(t, err)
+	before := submit(f, echo, nil)
+	for i := range futures {
+		var ctx context.Context
+		ctx, cancel[i] = context.WithCancel(t.Context())
+		futures[i] = pool.Go(ctx, f.Pool, echo, []byte{byte(i)})
+		follow(f, futures[i])
+	}
+	close(release)
+	_, err = await(t, before)
+	require.NoError(t, err)
+	<-begun
+	return f, cancel, futures
+}
+
+func TestRow033EachCancelledTaskOfABatchHasItsGrace(t *testing.T) {
+	const short = 200 * time.Millisecond
+	f, cancel, futures := pairOf(t, func(p *puppet, j job) {
+		for {
+			if n := p.next(); n.Kind == wire.Recall {
+				p.write(control(wire.Recalled, n.ID, 1, nil))
+			}
+		}
+	}, pool.WithStopGrace(short))
+	cancel[1]()
+	_, err := await(t, futures[1])
+	require.ErrorIs(t, err, context.Canceled)
+	time.Sleep(2 * short)
+	require.Empty(t, f.exits, "the first goes on")
+	cancel[0]()
+	_, err = await(t, futures[0])
+	require.ErrorIs(t, err, context.Canceled)
+	require.Equal(t, pool.ReasonCancelled, f.exit().Reason)
+}
+
+// A worker with one thread answers a Recall when its task is done. That somebody cancels the next one is no reason to kill it.
+func TestRow033ATaskDoesNotDieOfTheCancelOfTheNextOne(t *testing.T) {
+	const short = 200 * time.Millisecond
+	done := make(chan struct{})
+	f, cancel, futures := pairOf(t, func(p *puppet, j job) {
+		<-done
+		p.write(j.results(0, wire.Value, j.args[0]))
+		p.serve()
+	}, pool.WithStopGrace(short))
+	cancel[1]()
+	_, err := await(t, futures[1])
+	require.ErrorIs(t, err, context.Canceled)
+	time.Sleep(2 * short)
+	close(done)
+	a, err := await(t, futures[0])
+	require.NoError(t, err)
+	require.Equal(t, []byte{0}, a)
+	f.works()
+	require.Empty(t, f.exits)
 }

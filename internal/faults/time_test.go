@@ -289,3 +289,27 @@ func TestRow032InlineATaskOverItsLimitIsAbandoned(t *testing.T) {
 	assert.Equal(t, os.Getpid(), v.pid)
 	v.order("") // the goroutine ends
 }
+
+// A task with a short limit may wait, in the worker, behind one with a long limit. When it begins is not known in advance.
+func TestRow092AShortLimitHoldsBehindALongOne(t *testing.T) {
+	for name, long := range map[string]time.Duration{"an hour": time.Hour, "none": 0} {
+		t.Run(name, func(t *testing.T) {
+			f := start(t, 1)
+			_, err := pool.Map(t.Context(), f.Pool, obey, make([]order, 500)) // workers get tasks in advance once it is known how short they are
+			require.NoError(t, err)
+			g := newGate(t)
+			first := submit(f, obey, order{Gate: g.addr}, pool.Timeout(long), pool.Key("k"))
+			v := g.next(t)
+			second := submit(f, obey, order{Do: "spin"}, pool.Timeout(hard), pool.Key("k"))
+			require.Zero(t, f.Stats().Queued, "the worker has both")
+			time.Sleep(2 * hard) // the watchdog looks, and finds the first
+			begin := time.Now()
+			v.order("")
+			_, err = await(t, first)
+			require.NoError(t, err)
+			_, err = await(t, second)
+			timedOut(t, err, "faults.spin")
+			assert.Less(t, time.Since(begin), 2*hard+killing)
+		})
+	}
+}
