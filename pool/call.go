@@ -361,9 +361,10 @@ func (c *core) passRoom(room chan struct{}) {
 
 // cancel answers a call with cause at once; what a worker does with it is ended within the stop grace.
 func (c *core) cancel(call *call, cause error) {
-	if !call.complete(answer{err: cause, worker: nowhere}) {
+	if !call.decide(answer{err: cause, worker: nowhere}) {
 		return
 	}
+	defer call.tell() // not before: who has heard of the end may rely on it that what had not begun never will
 	c.mu.Lock()
 	defer c.unlock()
 	if !call.counted && !call.dropped { // a Shutdown that drops what waits may have been here

@@ -131,13 +131,24 @@ func pipesFull(pid, mode int) bool {
 	return false
 }
 
-// stop stops a process and waits until it has stopped.
+// stop stops a process and waits until all its threads have stopped: what the process's own state shows is the first thread's, and
+// the others run on for a moment.
 func stop(t testing.TB, pid int) {
 	t.Helper()
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, patience, "the process stops", func() bool { return processState(pid) == "T" })
+	eventually(t, patience, "the process stops", func() bool { return stopped(pid) })
+}
+
+func stopped(pid int) bool {
+	stats, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	for _, path := range stats {
+		if stat, err := os.ReadFile(path); err == nil && splitStat(string(stat))[0] != "T" {
+			return false
+		}
+	}
+	return len(stats) > 0
 }
 
 // children returns the children of this process in any state.
