@@ -131,7 +131,7 @@ func (p *proc) runningLocked() (b *batch, offset int, begun int64) {
 	if answered >= claimed {
 		return nil, 0, 0
 	}
-	begun = p.page.Begun() // after the claim word: see package shm
+	begun = min(max(p.page.Begun(), 0), shm.Clock()) // after the claim word: see package shm
 	g := &p.watchdog
 	if g.batch == b.id && g.offset == offset {
 		begun = min(begun, g.begun)
