@@ -118,10 +118,10 @@ func (p *proc) runningLocked() (b *batch, offset int, begun int64) {
 			claimed += started - in.got
 		}
 	}
-	if b == nil {
+	switch {
+	case b == nil || p.page == nil && claimed == 0: // what was announced last is answered
 		return nil, 0, 0
-	}
-	if p.page == nil {
+	case p.page == nil:
 		return b, offset, p.noticed
 	}
 	// What the ring holds is finished, though it has not come by the pipe yet.
