@@ -224,7 +224,13 @@ func (l *lane) putBack(b *batch, from int) {
 	for i := b.limit - 1; i >= from; i-- {
 		c := b.calls[i]
 		c.batch, c.proc = nil, nil
-		if !c.dropped {
+		switch {
+		case c.dropped:
+		case l.core.dropping:
+			c.dropped = true
+			l.core.stats.Cancelled++
+			l.core.notes = append(l.core.notes, func() { c.complete(answer{err: ErrClosed, worker: nowhere}) })
+		default:
 			l.pushFirst(c)
 		}
 	}
@@ -259,7 +265,7 @@ func (l *lane) deliver(b *batch, from, n int, items []byte, owned bool) {
 
 func (l *lane) retryLocked(b *batch, offset int) bool {
 	c := b.calls[offset]
-	if !c.retry.allows(b.head.Attempt) {
+	if !c.retry.allows(b.head.Attempt) || l.core.dropping {
 		return false
 	}
 	l.core.retryLocked(c)

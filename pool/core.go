@@ -56,6 +56,7 @@ type core struct {
 	waiters   []chan struct{}       // submitters that wait for room in the queue, oldest first
 	waiting   int                   // calls in queues
 	closed    bool                  // Close was called, or Shutdown is done
+	dropping  bool                  // Shutdown was called with DropQueued: what no worker has started is dropped
 	hoarded   bool                  // some worker has tasks that it had not begun when it got them
 	balancing bool                  // the balance timer runs
 	broken    error                 // why no slot is healthy; nil while one is
@@ -280,6 +281,7 @@ func (p *Pool) Shutdown(ctx context.Context, opts ...ShutdownOption) error {
 func (c *core) beginShutdown(cfg shutdownConfig) {
 	c.mu.Lock()
 	c.stopping.Store(true)
+	c.dropping = c.dropping || cfg.dropQueued
 	c.wakeWaitersLocked()
 	var after []func()
 	for j := range c.jobs {

@@ -118,10 +118,10 @@ func (p *proc) runningLocked() (b *batch, offset int, begun int64) {
 			claimed += started - in.got
 		}
 	}
-	if b == nil {
+	switch {
+	case b == nil || p.page == nil && claimed == 0: // what was announced last is answered
 		return nil, 0, 0
-	}
-	if p.page == nil {
+	case p.page == nil:
 		return b, offset, p.noticed
 	}
 	// What the ring holds is finished, though it has not come by the pipe yet.
@@ -131,7 +131,7 @@ func (p *proc) runningLocked() (b *batch, offset int, begun int64) {
 	if answered >= claimed {
 		return nil, 0, 0
 	}
-	begun = p.page.Begun() // after the claim word: see package shm
+	begun = min(max(p.page.Begun(), 0), shm.Clock()) // after the claim word: see package shm
 	g := &p.watchdog
 	if g.batch == b.id && g.offset == offset {
 		begun = min(begun, g.begun)

@@ -130,7 +130,7 @@ func (c *core) judge(call *call, b *batch, item wire.Result, a answer) {
 	yes := call.retry.again(c, b, -1, item)
 	c.mu.Lock()
 	delete(c.judged, call)
-	if !yes || c.closed || c.broken != nil || call.dropped || call.answered() {
+	if !yes || c.closed || c.dropping || c.broken != nil || call.dropped || call.answered() {
 		c.mu.Unlock()
 		call.complete(a)
 		return

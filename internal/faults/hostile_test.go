@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"runtime"
@@ -341,4 +342,26 @@ func TestRowS10TextsOfAWorkerCannotDriveATerminalNorFillMemory(t *testing.T) {
 	require.ErrorAs(t, err, &remote)
 	assert.NotContains(t, err.Error(), "\x1b")
 	assert.LessOrEqual(t, len(remote.Message), 65<<10)
+}
+
+// beginElse claims that the task that runs began at another time, and spins.
+var beginElse = worker.Register("faults.beginElse", func(ctx context.Context, at int64) (struct{}, error) {
+	page, err := statusPage()
+	if err != nil {
+		return struct{}{}, err
+	}
+	(*atomic.Int64)(unsafe.Pointer(&page[1152])).Store(at) // see package shm
+	return struct{}{}, spin(ctx, "")
+})
+
+func TestRow032AWorkerThatLiesAboutItsBeginningIsKilledAtTheHardLimit(t *testing.T) {
+	for _, at := range []int64{math.MinInt64, -1, 0, 1 << 60, math.MaxInt64} {
+		t.Run(fmt.Sprint(at), func(t *testing.T) {
+			f := start(t, 1)
+			begin := time.Now()
+			_, err := call(f, beginElse, at, pool.Timeout(hard))
+			timedOut(t, err, "faults.spin")
+			assert.Less(t, time.Since(begin), 2*hard+killing) // twice: from the first look, which cannot know better
+		})
+	}
 }

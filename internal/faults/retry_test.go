@@ -435,3 +435,33 @@ func TestRow097ARetryIfThatEndsItsGoroutineIsANo(t *testing.T) {
 	require.Len(t, errs, 2)
 	require.Contains(t, f.log.String(), "Goexit")
 }
+
+// What runs when Shutdown drops what waits is not tried again afterwards: no worker has started that.
+func TestRow098AShutdownThatDropsWaitsForNoAttemptThatComesLater(t *testing.T) {
+	for name, verb := range map[string]string{"it dies": "signal 9", "it fails": "fail for once"} {
+		t.Run(name, func(t *testing.T) {
+			f := start(t, 2)
+			f.spent = true
+			g, l := newGate(t), newLedger(t)
+			opts := []pool.CallOption{pool.Retries(1), pool.RetryDelay(time.Hour), pool.RetryIf(func(error) bool { return true })}
+			future := submit(f, obey, order{Gate: g.addr, Ledger: l}, opts...)
+			job := pool.GoMap(t.Context(), f.Pool, obey, []order{{Index: 1, Gate: g.addr, Ledger: l}}, opts...)
+			visitors := g.gather(t, 2)
+			down := make(chan error, 1)
+			go func() { down <- f.Shutdown(context.Background(), pool.DropQueued()) }()
+			eventually(t, patience, "it is closed", func() bool {
+				_, err := pool.Call(t.Context(), f.Pool, double, 1)
+				return errors.Is(err, pool.ErrClosed)
+			})
+			for _, v := range visitors {
+				v.order(verb)
+			}
+			_, err := await(t, future)
+			require.Equal(t, 1, taskError(t, err).Attempt)
+			_, err = await(t, job)
+			require.Equal(t, 1, taskError(t, err).Attempt)
+			require.NoError(t, recv(t, down))
+			f.balance()
+		})
+	}
+}

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/procpool/procpool/pool"
+	"github.com/procpool/procpool/wire"
 	"github.com/procpool/procpool/worker"
 )
 
@@ -311,4 +312,29 @@ func TestRow092AShortLimitHoldsBehindALongOne(t *testing.T) {
 			assert.Less(t, time.Since(begin), 2*hard+killing)
 		})
 	}
+}
+
+// A worker that sees no page says when it begins a task. Between two tasks none runs, however long it takes.
+func TestRow092ATaskThatIsAnsweredIsNotOverItsLimit(t *testing.T) {
+	const limit = 4 * hard
+	_, puppetry := puppets(t, func(p *puppet) {
+		p.greet()
+		if p.nth > 0 {
+			p.serve()
+			return
+		}
+		j := p.tasks()
+		for i, arg := range j.args {
+			p.write(j.started(i))
+			time.Sleep(limit * 2 / 3)
+			p.write(j.results(i, wire.Value, arg))
+			time.Sleep(limit * 2 / 3)
+		}
+		p.serve()
+	})
+	f := start(t, 1, puppetry...)
+	_, err := pool.Map(t.Context(), f.Pool, echo, [][]byte{{0}, {1}}, pool.Chunk(2), pool.Timeout(limit))
+	require.NoError(t, err)
+	f.works()
+	require.Empty(t, f.exits)
 }
