@@ -62,13 +62,11 @@ type call struct {
 	small [smallItem]byte
 }
 
-// complete answers the call, unless it is answered. It reports whether it did.
-func (c *call) complete(a answer) bool {
-	if !c.decide(a) {
-		return false
+// complete answers the call, unless it is answered.
+func (c *call) complete(a answer) {
+	if c.decide(a) {
+		c.tell()
 	}
-	c.tell()
-	return true
 }
 
 // decide sets the answer, unless there is one. The one who did calls tell, without core.mu.

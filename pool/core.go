@@ -146,14 +146,14 @@ func (c *core) start(ctx context.Context) error {
 	c.mu.Lock()
 	first := c.growLocked(c.cfg.workers)
 	c.unlock()
-	return c.await(ctx, first)
+	return c.await(ctx, first, c.cfg.workers)
 }
 
-// await waits for the first word of each of the slots.
-func (c *core) await(ctx context.Context, slots []*slot) error {
-	for _, s := range slots {
+// await waits until so many slots have sent their first word, or one of them that it failed.
+func (c *core) await(ctx context.Context, first <-chan error, slots int) error {
+	for range slots {
 		select {
-		case err := <-s.first:
+		case err := <-first:
 			if err != nil {
 				return err
 			}

@@ -100,6 +100,7 @@ func (o *outbox) flush() {
 
 func (o *outbox) takeLocked() []byte {
 	b := o.queue[0]
+	o.queue[0] = nil // else the array holds what was written until something else takes its place
 	o.queue = o.queue[1:]
 	return b
 }

@@ -137,9 +137,11 @@ func (p *Pool) Resize(ctx context.Context, n int) error {
 		c.mu.Unlock()
 		return ErrClosed
 	}
-	var added, removed []*slot
-	if n > len(c.slots) {
-		added = c.growLocked(n - len(c.slots))
+	var first <-chan error
+	var removed []*slot
+	added := max(0, n-len(c.slots))
+	if added > 0 {
+		first = c.growLocked(added)
 	} else {
 		removed = c.shrinkLocked(len(c.slots) - n)
 	}
@@ -149,7 +151,7 @@ func (p *Pool) Resize(ctx context.Context, n int) error {
 	for _, call := range orphans {
 		call.complete(answer{err: errRemoved, worker: nowhere})
 	}
-	return ignoreRemoved(c.await(ctx, added))
+	return ignoreRemoved(c.await(ctx, first, added))
 }
 
 // ignoreRemoved is nil where a later Resize took the new slots away again.

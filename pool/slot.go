@@ -39,7 +39,8 @@ type slot struct {
 	core *core
 	id   int
 
-	first chan error    // capacity 1: the outcome of the first start
+	first chan<- error  // takes the outcome of the first start; shared by the slots that were made together, with room for all
+	told  bool          // of supervise: first was sent
 	quit  chan struct{} // closed when the slot is to end
 	rouse chan struct{} // capacity 1: a parked slot is needed
 
@@ -49,7 +50,6 @@ type slot struct {
 	proc     *proc // that gets tasks; nil while there is none
 	starting *proc // that is not ready yet
 	keyed    runQueue
-	told     bool // first was sent
 	parked   bool // has no process because there was nothing to do
 	ending   bool // quit is closed
 	reason   ExitReason
@@ -66,24 +66,24 @@ const (
 	backoffMost  = 10 * time.Second
 )
 
-// growLocked adds n slots and starts their goroutines.
-func (c *core) growLocked(n int) (added []*slot) {
+// growLocked adds n slots and starts their goroutines. What it returns tells how the first start of each has ended, as it does.
+func (c *core) growLocked(n int) <-chan error {
+	first := make(chan error, n)
 	for range n {
 		s := &slot{
 			core:    c,
 			id:      c.freeIDLocked(),
-			first:   make(chan error, 1),
+			first:   first,
 			quit:    make(chan struct{}),
 			rouse:   make(chan struct{}, 1),
 			retries: backoff.New(backoffFirst, backoffMost),
 		}
 		s.setLocked(StateStarting)
 		c.slots = append(c.slots, s)
-		added = append(added, s)
 		c.supervisors.Add(1)
 		go s.supervise()
 	}
-	return added
+	return first
 }
 
 // freeIDLocked returns the lowest number that no slot has.
@@ -217,7 +217,6 @@ func (s *slot) install(p *proc) bool {
 		return false
 	}
 	c.healthyLocked()
-	s.told = true
 	s.tellFirst(nil)
 	if old != nil {
 		c.stats.Recycles++
@@ -233,9 +232,9 @@ func (s *slot) install(p *proc) bool {
 }
 
 func (s *slot) tellFirst(err error) {
-	select {
-	case s.first <- err:
-	default: // it was told before
+	if !s.told {
+		s.told = true
+		s.first <- err
 	}
 }
 
@@ -265,7 +264,6 @@ func (s *slot) failed(err error) bool {
 	if s.told { // else whoever waits for the first start gets the error
 		c.noteLocked(c.log.Warn, "worker failed to start", "slot", s.id, "error", err, "again_in", wait, "state", string(s.state))
 	}
-	s.told = true
 	var after []func()
 	if s.state == StateBroken {
 		after = c.slotBrokenLocked(s, err)
