@@ -211,6 +211,9 @@ func TestRow016ASignalThatWasSentIsNoMemoryLimit(t *testing.T) {
 	require.ErrorAs(t, err, &failed)
 	require.Len(t, failed, len(args))
 	for _, one := range failed {
-		fate{code: 2, reason: pool.ReasonCrash}.check(t, one)
+		var exit *pool.ExitError
+		require.ErrorAs(t, one, &exit)
+		// A crash to Go, or to the kernel, if it comes while the runtime handles signals in its own way.
+		assert.Contains(t, []pool.ExitReason{pool.ReasonCrash, pool.ReasonSignal}, exit.Reason, "%v", one)
 	}
 }
