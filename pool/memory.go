@@ -124,7 +124,7 @@ var runtimeCrash = regexp.MustCompile(`(?m)^SIG(SEGV|BUS): .*\nPC=.* sigcode=[1-
 var (
 	goMarks = []string{
 		"fatal error: runtime: out of memory", "fatal error: runtime: cannot allocate memory", "fatal error: out of memory",
-		"runtime/cgo: pthread_create failed", "runtime/cgo: out of memory",
+		"runtime/cgo: ", // pthread_create failed, malloc failed, ...
 	}
 	memoryMarks = []string{"bad_alloc", "out of memory", "annot allocate memory"}
 )
