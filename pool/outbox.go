@@ -100,6 +100,7 @@ func (o *outbox) flush() {
 
 func (o *outbox) takeLocked() []byte {
 	b := o.queue[0]
+	o.queue[0] = nil // the array stays, and may be all that holds a large argument
 	o.queue = o.queue[1:]
 	return b
 }
