@@ -596,4 +596,5 @@ func TestRow038WorkersThatLeaveAtOnceAreACrashLoop(t *testing.T) {
 		return errors.Is(err, pool.ErrBroken)
 	})
 	assert.LessOrEqual(t, theater.started(), 12)
+	require.NoError(t, f.Close()) // before settle looks for workers, which come and go
 }
