@@ -154,7 +154,7 @@ func (p *proc) logExitLocked(e WorkerExit) {
 	case ReasonRetired, ReasonIdle, ReasonStopped:
 		p.core.noteLocked(p.core.log.Debug, "worker ended", args...)
 	default:
-		if line := headline(e.Stderr); line != "" {
+		if line := headline(p.text.since(p.mark)); line != "" {
 			args = append(args, "stderr", line)
 		}
 		p.core.noteLocked(p.core.log.Warn, "worker died", args...)
@@ -187,7 +187,7 @@ func (p *proc) verdictLocked(byKiller bool) {
 		p.cause = p.overCPUTime(state)
 	case state.ExitCode() == 2 && p.overMemoryLimitLocked():
 		p.reason = ReasonMemoryLimit
-	case state.ExitCode() == 2 && crashAt(p.text.tail()) >= 0:
+	case state.ExitCode() == 2 && (crashAt(p.text.tail()) >= 0 || crashAt(p.text.since(p.mark)) >= 0):
 		p.reason = ReasonCrash
 	default:
 		p.reason = ReasonExit

@@ -338,6 +338,9 @@ func headline(stderr []byte) string {
 
 var crashMarks = [][]byte{[]byte("panic: "), []byte("fatal error: "), []byte("SIGSEGV: "), []byte("SIGBUS: "), []byte("SIGABRT: "), []byte("SIGQUIT: "), []byte("runtime: goroutine stack exceeds ")}
 
+// crashMarkSize is the length of the longest of crashMarks.
+const crashMarkSize = len("runtime: goroutine stack exceeds ")
+
 // crashAt returns where the Go runtime's crash report begins in text, -1 if nowhere.
 func crashAt(text []byte) int {
 	first := -1

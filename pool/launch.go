@@ -53,12 +53,12 @@ func (s *slot) spawn() (*proc, error) {
 	if c.cfg.maxMemory > 0 {
 		p.fat = int64(c.jittered(float64(c.cfg.maxMemory)))
 	}
-	if !c.cfg.inline {
-		p.inheritedRSS = ownPeak()
-	}
 	cookie := newCookie()
 	if err := c.img.start(p, cookie); err != nil {
 		return nil, &StartError{Stage: "spawn", Path: p.path, Err: err}
+	}
+	if !c.cfg.inline {
+		p.inheritedRSS = ownPeak() // now that it has executed: it may have grown until then
 	}
 	p.out = newOutbox(p.child.Pipe())
 	p.in = wire.NewReader(counter{p.child.Wire(), &p.read}, uint64(c.cfg.maxPayload), wire.Kind.FromWorker)

@@ -104,7 +104,7 @@ func (p *proc) overMemoryLimitLocked() bool {
 	if limit <= 0 {
 		return false
 	}
-	rss := maxRSS(p.child.State())
+	rss := p.maxRSS() // 0 where it is not known: then only what is certain counts
 	said := p.text.all(p.mark)
 	has := func(mark string) bool { return bytes.Contains(said, []byte(mark)) }
 	// What Go's runtime and cgo say is certain. Others may say the like for other reasons, so they must have had much.
@@ -136,11 +136,14 @@ func (p *proc) maxRSS() int64 {
 	if state == nil {
 		return 0
 	}
-	if rss := maxRSS(state); rss > p.inheritedRSS {
+	if rss := maxRSS(state); rss > p.inheritedRSS+p.inheritedRSS/64+countSlack {
 		return rss
 	}
 	return 0
 }
+
+// countSlack is by how much two readings of a process's memory may differ: the kernel counts by processor.
+const countSlack = 4 << 20
 
 // renewIfFatLocked retires a worker whose memory is over the soft limit. It is measured after results, at most once a millisecond unless the worker has
 // nothing more to do: reading it takes some microseconds.

@@ -96,8 +96,10 @@ type capture struct {
 	mu      sync.Mutex
 	kept    []byte
 	total   int64
-	muting  bool // the pool asked for a dump: it goes into an error, not to the writer
-	dumping bool // the dump has begun
+	report  []byte // the beginning of the last crash report of the Go runtime, at most excerptSize: with many goroutines it is longer than what is kept
+	crashed int64  // the position of the report; meaningless without one
+	muting  bool   // the pool asked for a dump: it goes into an error, not to the writer
+	dumping bool   // the dump has begun
 }
 
 func newCapture() *capture { return &capture{} }
@@ -141,10 +143,27 @@ func (c *capture) add(b []byte) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.noteCrashLocked(b)
 	c.kept = append(c.kept, b...)
 	c.total += int64(len(b))
 	if len(c.kept) > 2*tailSize {
 		c.kept = append(c.kept[:0], c.kept[len(c.kept)-tailSize:]...)
+	}
+}
+
+// noteCrashLocked keeps the beginning of a crash report that begins in b, or goes on in it. Something that only looks like one gives
+// way to the next.
+func (c *capture) noteCrashLocked(b []byte) {
+	if room := excerptSize - len(c.report); len(c.report) > 0 && room > 0 {
+		c.report = append(c.report, b[:min(len(b), room)]...)
+		return
+	}
+	// A mark may have come in pieces. One byte more shows whether it begins a line; at the very front that would not be known.
+	before := min(len(c.kept), crashMarkSize+1)
+	text := append(bytes.Clone(c.kept[len(c.kept)-before:]), b...)
+	if at := crashAt(text); at > 0 || at == 0 && before <= crashMarkSize {
+		c.crashed = c.total - int64(before) + int64(at)
+		c.report = bytes.Clone(text[at:min(len(text), at+excerptSize)])
 	}
 }
 
@@ -169,7 +188,15 @@ func (c *capture) tail() []byte {
 func (c *capture) since(position int64) []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return excerpt(c.sinceLocked(position))
+	text := c.sinceLocked(position)
+	if len(text) > excerptSize && c.hasReportLocked(position) {
+		return bytes.Clone(c.report)
+	}
+	return excerpt(text)
+}
+
+func (c *capture) hasReportLocked(position int64) bool {
+	return len(c.report) > 0 && c.crashed >= position
 }
 
 // between is since, up to another position.
@@ -192,11 +219,15 @@ func (c *capture) dump(position int64) string {
 	return string(text)
 }
 
-// all returns what was written since a position, as far as it is kept: at most 64 KiB.
+// all returns what was written since a position, as far as it is kept: at most 64 KiB, and before it the beginning of a crash report.
 func (c *capture) all(position int64) []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return bytes.Clone(c.sinceLocked(position))
+	var text []byte
+	if c.hasReportLocked(position) {
+		text = append(text, c.report...)
+	}
+	return append(text, c.sinceLocked(position)...)
 }
 
 func (c *capture) sinceLocked(position int64) []byte {

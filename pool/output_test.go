@@ -182,3 +182,28 @@ func TestAnExcerptBeginsWithTheCrashOrEndsWithTheEnd(t *testing.T) {
 	require.Equal(t, "the last words", headline(got))
 	require.Len(t, quietly.tail(), tailSize)
 }
+
+func TestTheBeginningOfACrashReportIsKeptHoweverLongItIs(t *testing.T) {
+	long := strings.Repeat("goroutine 7 [running]:\nmain.f()\n", 8000) // more than is kept of the end
+	for name, before := range map[string]string{"at once": "", "after words": "some words\n", "after a flood": strings.Repeat("words\n", 40_000)} {
+		for _, size := range []int{1, 7, 1000, 32 << 10} {
+			t.Run(fmt.Sprintf("%s, by %d", name, size), func(t *testing.T) {
+				c := newCapture()
+				text := []byte(before + "panic: out of here\n\n" + long)
+				mark := int64(0)
+				for len(text) > 0 {
+					n := min(size, len(text))
+					c.add(text[:n])
+					text = text[n:]
+				}
+				got := c.since(mark)
+				require.True(t, bytes.HasPrefix(got, []byte("panic: out of here\n\ngoroutine 7")), "%.60q", got)
+				require.LessOrEqual(t, len(got), excerptSize)
+				require.NotContains(t, string(c.since(c.position())), "panic", "what came before does not count")
+			})
+		}
+	}
+	c := newCapture()
+	c.add([]byte("it said panic: but in the middle of a line\n"))
+	require.Empty(t, c.report)
+}

@@ -284,6 +284,7 @@ func (p *proc) recalledNotice(f wire.Frame) error {
 	}
 	p.dropAnsweredLocked()
 	c.refillLocked(p)
+	c.pumpLocked() // what came back may be for others
 	return nil
 }
 

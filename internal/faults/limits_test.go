@@ -111,7 +111,7 @@ func TestRow085LargeValuesArriveAndTooLargeOnesAreNotSent(t *testing.T) {
 	})
 	size := 8 << 20
 	if !testing.Short() && raceFactor == 1 {
-		size = 1 << 30
+		size = 256 << 20
 	}
 	t.Run("under the limit", func(t *testing.T) {
 		f := start(t, 1, pool.WithMaxPayload(size+64))
