@@ -50,7 +50,7 @@ func (b *batch) task(offset int) *Task {
 	}
 	t := &b.fresh[0]
 	b.fresh = b.fresh[1:]
-	t.batch, t.offset, t.deadline = b, offset, b.deadline
+	t.batch, t.offset = b, offset
 	return t
 }
 
@@ -138,12 +138,7 @@ func (s *Server) one(b *batch, invoke registry.Invoke, arg []byte, w *stopwatch)
 
 func (s *Server) begin(t *Task) {
 	s.running.Store(t)
-	if head := &t.batch.head; head.Soft > 0 || head.Hard > 0 {
-		t.limit(head)
-	}
-	if !t.deadline.IsZero() {
-		t.timer = time.AfterFunc(time.Until(t.deadline), t.expire)
-	}
+	t.wind()
 	if s.stopping.Load() || s.cancelledEarly(t.batch.id, t.offset) {
 		t.end(context.Canceled)
 	}
@@ -151,8 +146,8 @@ func (s *Server) begin(t *Task) {
 
 func (s *Server) end(t *Task) {
 	s.running.Store(nil)
-	if t.timer != nil {
-		t.timer.Stop()
+	if t.clock != nil && t.clock.timer != nil {
+		t.clock.timer.Stop()
 	}
 	t.finish()
 }
@@ -173,7 +168,7 @@ func (s *Server) call(t *Task, invoke registry.Invoke, arg []byte) (out []byte, 
 		}
 	}()
 	out, outcome, err := invoke(t, arg, scratch)
-	if err != nil && outcome == wire.Failed && t.limited != nil && t.limited.overdue.Load() {
+	if err != nil && outcome == wire.Failed && t.isOverdue() {
 		outcome = wire.Overdue
 	}
 	if err == nil && uint64(len(out)-headroom) > s.welcome.Max {

@@ -10,23 +10,23 @@ import (
 )
 
 // Task is the context of one running task, and what the task can ask of its worker.
-// Its Done channel is made only when somebody asks for it: most tasks never do.
+// Its Done channel is made only when somebody asks for it: most tasks never do. It is small, since there is one for each task.
 type Task struct {
-	batch    *batch
-	offset   int
-	deadline time.Time // when the context ends; zero for never
-	limited  *limited  // nil where the task has no time limit of its own, as most have not
-	timer    *time.Timer
+	batch  *batch
+	offset int
+	clock  *clock // nil where nothing ends with time, as for most tasks
 
 	err  atomic.Pointer[error]         // why the context ended; nil while it has not
 	done atomic.Pointer[chan struct{}] // nil until asked for, or until the end
 }
 
-// limited is what a task with a time limit of its own knows about it.
-type limited struct {
-	at      time.Time   // the soft limit, else the hard one
-	soft    bool        // the context's deadline is the soft limit
-	overdue atomic.Bool // the context ended at it
+// clock is what a task knows of its time.
+type clock struct {
+	deadline time.Time // when the context ends; zero for never
+	limit    time.Time // when the task's own time is up: its soft limit, else its hard one; zero for none
+	soft     bool      // deadline is the soft limit
+	timer    *time.Timer
+	overdue  atomic.Bool // the context ended at the soft limit
 }
 
 var closedChan = func() *chan struct{} {
@@ -43,37 +43,57 @@ func FromContext(ctx context.Context) *Task {
 	return t
 }
 
-// limit sets what follows from the time limits of a task that begins now.
-func (t *Task) limit(head *wire.TasksHead) {
-	now := time.Now()
-	if head.Soft <= 0 {
-		t.limited = &limited{at: now.Add(head.Hard)} // the parent's affair: the context goes on
+// wind makes the clock of a task that begins now, if it needs one.
+func (t *Task) wind() {
+	head, due := &t.batch.head, t.batch.deadline
+	if head.Soft <= 0 && head.Hard <= 0 && due.IsZero() {
 		return
 	}
-	t.limited = &limited{at: now.Add(head.Soft)}
-	if t.deadline.IsZero() || t.limited.at.Before(t.deadline) {
-		t.deadline, t.limited.soft = t.limited.at, true
+	c := &clock{deadline: due}
+	t.clock = c
+	switch {
+	case head.Soft > 0:
+		c.limit = time.Now().Add(head.Soft)
+		if due.IsZero() || c.limit.Before(due) {
+			c.deadline, c.soft = c.limit, true
+		}
+	case head.Hard > 0:
+		c.limit = time.Now().Add(head.Hard) // the parent's affair: the context goes on
+	}
+	if !c.deadline.IsZero() {
+		c.timer = time.AfterFunc(time.Until(c.deadline), t.expire)
 	}
 }
 
 // expire ends the context at the deadline.
 func (t *Task) expire() {
-	if t.limited != nil && t.limited.soft {
-		t.limited.overdue.Store(true) // before the context ends: the task may return at once
+	if t.clock.soft {
+		t.clock.overdue.Store(true) // before the context ends: the task may return at once
 	}
 	t.end(context.DeadlineExceeded)
 }
 
+// isOverdue reports whether the context has ended at the task's soft limit.
+func (t *Task) isOverdue() bool { return t.clock != nil && t.clock.overdue.Load() }
+
 // Limit returns when the task's time is up: its soft limit, else its hard one, else its context's deadline. It is zero where there is none.
 func (t *Task) Limit() time.Time {
-	if t.limited != nil {
-		return t.limited.at
+	switch {
+	case t.clock == nil:
+		return time.Time{}
+	case !t.clock.limit.IsZero():
+		return t.clock.limit
 	}
-	return t.deadline
+	return t.clock.deadline
 }
 
 // Deadline implements context.Context.
-func (t *Task) Deadline() (time.Time, bool) { return t.deadline, !t.deadline.IsZero() }
+func (t *Task) Deadline() (time.Time, bool) {
+	if t.clock == nil {
+		return time.Time{}, false
+	}
+	return t.clock.deadline, !t.clock.deadline.IsZero()
+}
 
 // Done implements context.Context. The channel is closed at the deadline, when the task is
 // cancelled, and when it returns.
