@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
-
-	"github.com/procpool/procpool/internal/oom"
 )
 
 // core is the pool itself. Goroutines hold a core; users hold a Pool, so that a Pool that is dropped can
@@ -120,7 +118,6 @@ func newCore(cfg *config) (*core, error) {
 		if c.armor, err = cfg.hardening.fit(); err != nil {
 			return nil, err
 		}
-		c.kills.watch = oom.NewWatch()
 		for _, err := range c.armor.cannot {
 			c.log.Warn("a measure of WithHardening is not to be had here", "error", err)
 		}

@@ -182,6 +182,14 @@ type killCounter struct {
 // killWindow is how long after a death, at the most, the count of the killer is looked at.
 const killWindow = 2 * time.Second
 
+// begin starts the count. Finding out where it is read takes as long as a call does, so it is not done while New is waited for.
+func (k *killCounter) begin() {
+	watch := oom.NewWatch()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.watch = watch
+}
+
 func (k *killCounter) lookLocked() {
 	if k.watch == nil {
 		return

@@ -39,6 +39,7 @@ func (c *core) startPulse() {
 }
 
 func (u *pulse) run() {
+	u.core.kills.begin()
 	ticker := time.NewTicker(u.period)
 	defer ticker.Stop()
 	for {
