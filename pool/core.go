@@ -329,6 +329,7 @@ func (c *core) finish() {
 	hurry := c.closed // by Close
 	c.closed = true
 	c.mu.Unlock()
+	c.kills.end()
 	c.output.close(hurry)
 	if c.exits != nil {
 		c.exits.close()

@@ -175,6 +175,7 @@ func (p *proc) finishedBy(f wire.Frame) bool {
 type killCounter struct {
 	mu     sync.Mutex
 	watch  *oom.Watch
+	over   bool      // nothing is counted any more
 	unused int64     // kills that no process was blamed for
 	since  time.Time // when the last of them was seen
 }
@@ -184,10 +185,18 @@ const killWindow = 2 * time.Second
 
 // begin starts the count. Finding out where it is read takes as long as a call does, so it is not done while New is waited for.
 func (k *killCounter) begin() {
-	watch := oom.NewWatch()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.watch = watch
+	if !k.over {
+		k.watch = oom.NewWatch()
+	}
+}
+
+// end waits until nobody reads the count, and makes it that nobody will.
+func (k *killCounter) end() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.watch, k.over = nil, true
 }
 
 func (k *killCounter) lookLocked() {
@@ -207,9 +216,7 @@ func (k *killCounter) lookLocked() {
 func (k *killCounter) forget() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.watch != nil {
-		k.lookLocked()
-	}
+	k.lookLocked()
 }
 
 // take reports whether the killer has struck once more than it was blamed for.
