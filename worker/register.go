@@ -27,20 +27,27 @@ func (f Func[A, R]) Name() string { return f.name }
 // Functions without argument or result use struct{}.
 func Register[A, R any](name string, fn func(ctx context.Context, arg A) (R, error)) Func[A, R] {
 	args, results := codec.For[A](), codec.For[R]()
-	registry.Register(name, func(ctx context.Context, arg, dst []byte) ([]byte, wire.Outcome, error) {
-		var a A
-		if err := args.Decode(arg, &a); err != nil {
-			return dst, wire.Undecodable, err
+	registry.Register(name, func() registry.Invoke {
+		var a, noArg A // here, because what is decoded into is on the heap: one for each worker, not for each task
+		var r, noResult R
+		return func(ctx context.Context, arg, dst []byte) ([]byte, wire.Outcome, error) {
+			err := args.Decode(arg, &a)
+			if err != nil {
+				return dst, wire.Undecodable, err
+			}
+			r, err = fn(ctx, a)
+			a = noArg // the next task of this function may be long in coming
+			if err != nil {
+				r = noResult
+				return dst, wire.Failed, err
+			}
+			out, err := results.Append(dst, &r)
+			r = noResult
+			if err != nil {
+				return dst, wire.Unencodable, err
+			}
+			return out, wire.Value, nil
 		}
-		r, err := fn(ctx, a)
-		if err != nil {
-			return dst, wire.Failed, err
-		}
-		out, err := results.Append(dst, &r)
-		if err != nil {
-			return dst, wire.Unencodable, err
-		}
-		return out, wire.Value, nil
 	})
 	return Func[A, R]{name}
 }

@@ -21,19 +21,19 @@ type Invoke func(ctx context.Context, arg, dst []byte) ([]byte, wire.Outcome, er
 
 var (
 	mu        sync.RWMutex
-	functions = map[string]Invoke{}
+	functions = map[string]func() Invoke{}
 )
 
-// Register makes a function known. It panics where the name is taken, empty or too long: all of them
-// are mistakes of the program.
-func Register(name string, f Invoke) {
+// Register makes a function known. instance returns an Invoke for the use of one worker, which runs one task at a time: it may keep memory for
+// the next. Register panics where the name is taken, empty or too long: all of them are mistakes of the program.
+func Register(name string, instance func() Invoke) {
 	CheckName(name)
 	mu.Lock()
 	defer mu.Unlock()
 	if _, taken := functions[name]; taken {
 		panic(fmt.Sprintf("procpool/worker: Register(%q): the name is taken", name))
 	}
-	functions[name] = f
+	functions[name] = instance
 }
 
 // CheckName panics where name cannot be the name of a function.
@@ -43,12 +43,12 @@ func CheckName(name string) {
 	}
 }
 
-// Lookup returns the function of that name.
-func Lookup(name string) (Invoke, bool) {
+// Lookup returns what makes instances of the function of that name.
+func Lookup(name string) (instance func() Invoke, ok bool) {
 	mu.RLock()
 	defer mu.RUnlock()
-	f, ok := functions[name]
-	return f, ok
+	instance, ok = functions[name]
+	return instance, ok
 }
 
 // Names returns the names of all functions, sorted.

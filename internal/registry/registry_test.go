@@ -12,8 +12,8 @@ import (
 	"github.com/procpool/procpool/wire"
 )
 
-func nothing(_ context.Context, _, dst []byte) ([]byte, wire.Outcome, error) {
-	return dst, wire.Value, nil
+func nothing() registry.Invoke {
+	return func(_ context.Context, _, dst []byte) ([]byte, wire.Outcome, error) { return dst, wire.Value, nil }
 }
 
 func TestAFunctionIsFoundUnderItsNameAlone(t *testing.T) {

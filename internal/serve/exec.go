@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/procpool/procpool/internal/registry"
@@ -41,7 +42,9 @@ type batch struct {
 
 	fresh []Task // contexts not used yet
 
-	offset int // of the task that is running, or ran last
+	offset int         // of the task that is running, or ran last
+	last   *Task       // it
+	over   atomic.Bool // nothing of the batch runs any more
 }
 
 func (b *batch) task(offset int) *Task {
@@ -51,6 +54,7 @@ func (b *batch) task(offset int) *Task {
 	t := &b.fresh[0]
 	b.fresh = b.fresh[1:]
 	t.batch, t.offset = b, offset
+	b.last = t
 	return t
 }
 
@@ -93,10 +97,7 @@ func (s *Server) resume(b *batch) {
 
 // run runs what is left of a batch.
 func (s *Server) run(b *batch) {
-	invoke, known := registry.Lookup(b.head.Func)
-	if !known {
-		invoke = unknown(b.head.Func)
-	}
+	invoke := s.lookup(b.head.Func)
 	w := stopwatch{perTask: b.head.Flags&wire.WantTiming != 0}
 	w.start()
 	for !s.gone.Load() {
@@ -104,6 +105,7 @@ func (s *Server) run(b *batch) {
 			s.cfg.Page.Begin(shm.Clock())
 		}
 		offset, ok := s.cfg.Page.Claim(b.id)
+		b.finishLast()
 		if !ok {
 			break
 		}
@@ -117,7 +119,31 @@ func (s *Server) run(b *batch) {
 		s.announce(b)
 		s.one(b, invoke, arg, &w)
 	}
+	b.over.Store(true)
+	b.finishLast()
 	s.forget(b.id)
+}
+
+// finishLast ends the context of the task that ran last, once others can tell that it is over: whoever began to wait for its end
+// before that is seen here, whoever does after it sees the end.
+func (b *batch) finishLast() {
+	if t := b.last; t != nil {
+		t.finish()
+	}
+}
+
+// lookup returns this worker's instance of a function.
+func (s *Server) lookup(name string) registry.Invoke {
+	invoke := s.invokes[name]
+	if invoke == nil {
+		instance, known := registry.Lookup(name)
+		if !known {
+			return unknown(name)
+		}
+		invoke = instance()
+		s.invokes[name] = invoke
+	}
+	return invoke
 }
 
 // announce tells a parent that sees no page which task begins.
@@ -130,26 +156,10 @@ func (s *Server) announce(b *batch) {
 // one runs one task and hands its result to the outbox.
 func (s *Server) one(b *batch, invoke registry.Invoke, arg []byte, w *stopwatch) {
 	t := b.task(b.offset)
-	s.begin(t)
-	out, outcome := s.call(t, invoke, arg)
-	s.end(t)
-	s.answer(b, out, outcome, w)
-}
-
-func (s *Server) begin(t *Task) {
-	s.running.Store(t)
 	t.wind()
-	if s.stopping.Load() || s.cancelledEarly(t.batch.id, t.offset) {
-		t.end(context.Canceled)
-	}
-}
-
-func (s *Server) end(t *Task) {
-	s.running.Store(nil)
-	if t.clock != nil && t.clock.timer != nil {
-		t.clock.timer.Stop()
-	}
+	out, outcome := s.call(t, invoke, arg)
 	t.finish()
+	s.answer(b, out, outcome, w)
 }
 
 // call invokes the function and turns whatever comes of it into an outcome and its value,
@@ -185,7 +195,7 @@ func (s *Server) call(t *Task, invoke registry.Invoke, arg []byte) (out []byte, 
 // leave answers for a task that takes its goroutine with it; nothing after the call of
 // the function will run.
 func (s *Server) leave(t *Task, out []byte) {
-	s.end(t)
+	t.finish()
 	s.answer(t.batch, out, wire.Panicked, &stopwatch{})
 }
 

@@ -3,6 +3,7 @@ package serve
 import (
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/procpool/procpool/internal/shm"
@@ -22,28 +23,34 @@ const (
 //
 // Results are published in the ring one by one and written to the pipe many at a time: by
 // execLoop when it has nothing more to run, when much has gathered, or by a timer
-// when a task takes long.
+// when a task takes long. A result that is only published takes no lock: how many there are is in the page, and whose they are is
+// written down where a batch begins.
 type outbox struct {
 	w    io.Writer
 	page *shm.Page
 
-	scratch []byte // of execLoop alone: where a result is encoded
+	// Of execLoop alone.
+	scratch []byte // where a result is encoded
+	id      uint64 // the batch and offset that the open group goes on with; 0 for none
+	next    int
 
-	mu      sync.Mutex // held while writing, so that frames do not mix
-	groups  []group    // published, not written; oldest first
-	written uint64     // ring position up to which everything is written
-	frames  []byte     // where frames are put together
-	timer   *time.Timer
-	armed   bool
-	err     error // the first failure; nothing is written after it
+	written atomic.Uint64 // the shm.Mark up to which everything is written
+	armed   atomic.Bool   // the timer runs
+	exec    atomic.Int64  // time taken by tasks of the last group, not yet in its head
+	cpu     atomic.Int64
+
+	mu     sync.Mutex // held while writing, so that frames do not mix
+	groups []group    // oldest first; the last is open
+	frames []byte     // where frames are put together
+	timer  *time.Timer
+	err    error // the first failure; nothing is written after it
 }
 
-// group is a run of results of one batch.
+// group is a run of results of one batch: from its start to the start of the next one, or to what is published.
 type group struct {
 	id    uint64
-	from  int
-	count int
-	end   uint64 // ring position after the last
+	from  int // offset into the batch
+	start shm.Mark
 	head  wire.ResultsHead
 }
 
@@ -67,21 +74,50 @@ func (o *outbox) takeScratch() []byte {
 func (o *outbox) add(id uint64, offset int, out []byte, outcome wire.Outcome, timed bool, exec, cpu time.Duration, now bool) {
 	o.scratch = out[:headroom]
 	item := withHead(out, outcome, timed, exec, cpu)
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	if len(item) > shm.MaxRingItem {
-		o.flushLocked()
-		o.writeLargeLocked(id, offset, out, len(item), wire.ResultsHead{Exec: exec, CPU: cpu})
+		o.writeLarge(id, offset, out, len(item), wire.ResultsHead{Exec: exec, CPU: cpu})
 		return
 	}
-	o.publishLocked(id, offset, item, exec, cpu)
-	switch {
-	case now || o.page.Published()-o.written >= flushAt:
-		o.flushLocked()
-	case !o.armed:
-		o.armed = true
-		o.timer.Reset(flushAfter)
+	if o.id != id || o.next != offset {
+		o.open(id, offset)
 	}
+	o.next++
+	if exec > 0 || cpu > 0 {
+		o.exec.Add(int64(exec))
+		o.cpu.Add(int64(cpu))
+	}
+	_, waiting := o.page.Publish(item).Since(shm.Mark(o.written.Load()))
+	switch {
+	case now || waiting >= flushAt:
+		o.flush()
+	case !o.armed.Load(): // looked at after the result was published: see flushLocked
+		o.arm()
+	}
+}
+
+// open begins a group.
+func (o *outbox) open(id uint64, offset int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.settleLocked()
+	o.groups = append(o.groups, group{id: id, from: offset, start: o.page.Published()})
+	o.id, o.next = id, offset
+}
+
+// settleLocked adds the time that was measured to the last group.
+func (o *outbox) settleLocked() {
+	if n := len(o.groups); n > 0 {
+		head := &o.groups[n-1].head
+		head.Exec += time.Duration(o.exec.Swap(0))
+		head.CPU += time.Duration(o.cpu.Swap(0))
+	}
+}
+
+func (o *outbox) arm() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.armed.Store(true)
+	o.timer.Reset(flushAfter)
 }
 
 // withHead puts the item's head right before the value and returns the item.
@@ -92,29 +128,20 @@ func withHead(out []byte, outcome wire.Outcome, timed bool, exec, cpu time.Durat
 	return out[headroom-n:]
 }
 
-func (o *outbox) publishLocked(id uint64, offset int, item []byte, exec, cpu time.Duration) {
-	end := o.page.Publish(item)
-	if n := len(o.groups); n > 0 && o.groups[n-1].id == id {
-		g := &o.groups[n-1]
-		g.count++
-		g.end = end
-		g.head.Exec += exec
-		g.head.CPU += cpu
-		return
-	}
-	o.groups = append(o.groups, group{id: id, from: offset, count: 1, end: end, head: wire.ResultsHead{Exec: exec, CPU: cpu}})
-}
-
-// writeLargeLocked writes a result that does not go through the ring: its frame is
+// writeLarge writes a result that does not go through the ring: its frame is
 // built in the headroom before it, so that the value is not copied.
-func (o *outbox) writeLargeLocked(id uint64, offset int, out []byte, item int, head wire.ResultsHead) {
+func (o *outbox) writeLarge(id uint64, offset int, out []byte, item int, head wire.ResultsHead) {
 	var h [32]byte
 	headLen := len(head.Append(h[:0]))
 	start := len(out) - item - headLen - wire.HeaderSize
 	frame := out[start:]
 	wire.Header{Kind: wire.Results, Count: 1, ID: id, Arg: uint32(offset), Length: uint64(headLen + item)}.Put(frame)
 	copy(frame[wire.HeaderSize:], h[:headLen])
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.flushLocked()
 	o.writeLocked(frame)
+	o.id = 0 // the next result begins a group
 }
 
 func (o *outbox) onTimer() {
@@ -129,36 +156,46 @@ func (o *outbox) flush() {
 	o.flushLocked()
 }
 
+// flushLocked writes what is published. armed is taken back before the page is looked at: who publishes after that look sees it, and arms the
+// timer again.
 func (o *outbox) flushLocked() {
-	if o.armed {
+	if o.armed.Swap(false) {
 		o.timer.Stop()
-		o.armed = false
 	}
-	if len(o.groups) == 0 {
-		return
-	}
-	frames := o.frames[:0]
-	at := o.written
+	o.settleLocked()
+	frames, end := o.frames[:0], o.page.Published()
 	for i := range o.groups {
-		g := &o.groups[i]
-		frames = o.appendFrame(frames, g, at)
-		at = g.end
+		to := end
+		if i+1 < len(o.groups) {
+			to = o.groups[i+1].start
+		}
+		frames = o.appendFrame(frames, &o.groups[i], to)
 	}
-	o.writeLocked(frames)
-	o.written = at
-	o.groups = o.groups[:0]
+	if n := len(o.groups); n > 1 {
+		o.groups = append(o.groups[:0], o.groups[n-1])
+	}
+	if len(frames) > 0 {
+		o.writeLocked(frames)
+	}
 	o.frames = frames
+	o.written.Store(uint64(end))
 }
 
-func (o *outbox) appendFrame(dst []byte, g *group, from uint64) []byte {
+// appendFrame appends what a group has up to a mark, if that is anything, and leaves the group with nothing.
+func (o *outbox) appendFrame(dst []byte, g *group, to shm.Mark) []byte {
+	count, size := to.Since(g.start)
+	if count == 0 {
+		return dst
+	}
 	start := len(dst)
 	dst = append(dst, make([]byte, wire.HeaderSize)...)
 	dst = g.head.Append(dst)
-	dst = o.page.AppendRange(dst, from, g.end)
+	dst = o.page.AppendFrom(dst, g.start.Bytes(), size)
 	wire.Header{
-		Kind: wire.Results, Count: uint32(g.count), ID: g.id, Arg: uint32(g.from),
+		Kind: wire.Results, Count: uint32(count), ID: g.id, Arg: uint32(g.from),
 		Length: uint64(len(dst) - start - wire.HeaderSize),
 	}.Put(dst[start:])
+	*g = group{id: g.id, from: g.from + count, start: to}
 	return dst
 }
 

@@ -207,12 +207,14 @@ func failure(t *testing.T, r result) *remote.Error {
 // The functions that the tests call. Their arguments and results are single bytes unless they say otherwise.
 
 func register(name string, f func(ctx context.Context, arg []byte) ([]byte, error)) {
-	registry.Register(name, func(ctx context.Context, arg, dst []byte) ([]byte, wire.Outcome, error) {
-		value, err := f(ctx, arg)
-		if err != nil {
-			return dst, wire.Failed, err
+	registry.Register(name, func() registry.Invoke {
+		return func(ctx context.Context, arg, dst []byte) ([]byte, wire.Outcome, error) {
+			value, err := f(ctx, arg)
+			if err != nil {
+				return dst, wire.Failed, err
+			}
+			return append(dst, value...), wire.Value, nil
 		}
-		return append(dst, value...), wire.Value, nil
 	})
 }
 

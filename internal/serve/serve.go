@@ -14,7 +14,6 @@
 package serve
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -22,6 +21,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/procpool/procpool/internal/registry"
 	"github.com/procpool/procpool/internal/remote"
 	"github.com/procpool/procpool/internal/shm"
 	"github.com/procpool/procpool/wire"
@@ -66,14 +66,16 @@ type Server struct {
 	idle    chan struct{} // closed when execLoop has ended in good order
 	broken  chan error    // what ended readLoop, or made execLoop give up; capacity 2, one for each
 
-	running atomic.Pointer[Task] // the task that execLoop is in
+	invokes map[string]registry.Invoke // of execLoop alone: this worker's instances of the functions that it has run
 
 	stopping atomic.Bool
 	gone     atomic.Bool // nobody reads answers any more: nothing more is to be started
 
+	pending atomic.Bool // cancelled is not empty
+
 	mu        sync.Mutex
-	cancelled map[uint64]int // batch -> offset, for Cancels that came before their task was running
-	pending   atomic.Bool    // cancelled is not empty
+	cancelled map[uint64]int // batch -> offset of the task that a Cancel named last
+	watched   []*Task        // whose end somebody waits for, or time brings
 }
 
 // New returns a Server that has not said hello yet.
@@ -85,6 +87,7 @@ func New(cfg Config) *Server {
 		work:      make(chan *batch, maxQueued),
 		idle:      make(chan struct{}),
 		broken:    make(chan error, 2),
+		invokes:   map[string]registry.Invoke{},
 		cancelled: map[uint64]int{},
 	}
 }
@@ -208,37 +211,29 @@ func (s *Server) accept(f wire.Frame) error {
 func (s *Server) stop() {
 	if s.stopping.CompareAndSwap(false, true) {
 		close(s.work) // only readLoop sends to it, and it is the caller or has ended
-		s.cancelRunning(context.Canceled)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.endWatchedLocked(func(t *Task) bool { return !t.isOver() })
 	}
 }
 
-func (s *Server) cancelRunning(cause error) {
-	if t := s.running.Load(); t != nil {
-		t.end(cause)
-	}
-}
-
-// cancel ends the context of one task, now or, where execLoop has claimed it but not yet
-// begun, as soon as it begins.
+// cancel ends the context of one task, now or, where execLoop has not yet
+// begun it, as soon as it begins.
 func (s *Server) cancel(batch uint64, offset int) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.cancelled[batch] = offset
 	s.pending.Store(true)
-	s.mu.Unlock()
-	if t := s.running.Load(); t != nil && t.batch.id == batch && t.offset == offset {
-		t.end(context.Canceled)
-	}
+	s.endWatchedLocked(func(t *Task) bool { return t.batch.id == batch && t.offset == offset })
 }
 
-// cancelledEarly reports whether a Cancel for the task came before it was running.
-func (s *Server) cancelledEarly(batch uint64, offset int) bool {
-	if !s.pending.Load() {
-		return false
+// cancelsLocked reports whether a task is to end: the worker stops, or a Cancel named the task.
+func (s *Server) cancelsLocked(t *Task) bool {
+	if s.stopping.Load() {
+		return true
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	at, ok := s.cancelled[batch]
-	return ok && at == offset
+	at, ok := s.cancelled[t.batch.id]
+	return ok && at == t.offset
 }
 
 // forget drops what is known of Cancels for a batch that is answered, and for all before it.

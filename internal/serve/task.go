@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -9,15 +10,20 @@ import (
 	"github.com/procpool/procpool/wire"
 )
 
-// Task is the context of one running task, and what the task can ask of its worker.
-// Its Done channel is made only when somebody asks for it: most tasks never do. It is small, since there is one for each task.
+// Task is the context of one running task, and what the task can ask of its worker. There is one for each task, so it is small, and
+// running one that never looks at its context costs nothing beyond its memory: whether it has been cancelled, or has
+// ended, is found out when somebody asks.
 type Task struct {
 	batch  *batch
 	offset int
-	clock  *clock // nil where nothing ends with time, as for most tasks
+	end    atomic.Pointer[ending] // nil until somebody waits for the end, where nothing ends with time
+}
 
-	err  atomic.Pointer[error]         // why the context ended; nil while it has not
-	done atomic.Pointer[chan struct{}] // nil until asked for, or until the end
+// ending is the end of a context that somebody waits for, or that comes with time.
+type ending struct {
+	done  chan struct{}
+	err   atomic.Pointer[error] // why it ended; nil while it has not; written under Server.mu
+	clock *clock                // nil where nothing ends with time
 }
 
 // clock is what a task knows of its time.
@@ -28,12 +34,6 @@ type clock struct {
 	timer    *time.Timer
 	overdue  atomic.Bool // the context ended at the soft limit
 }
-
-var closedChan = func() *chan struct{} {
-	c := make(chan struct{})
-	close(c)
-	return &c
-}()
 
 type taskKey struct{}
 
@@ -50,7 +50,6 @@ func (t *Task) wind() {
 		return
 	}
 	c := &clock{deadline: due}
-	t.clock = c
 	switch {
 	case head.Soft > 0:
 		c.limit = time.Now().Add(head.Soft)
@@ -60,58 +59,108 @@ func (t *Task) wind() {
 	case head.Hard > 0:
 		c.limit = time.Now().Add(head.Hard) // the parent's affair: the context goes on
 	}
+	t.watch(c)
 	if !c.deadline.IsZero() {
 		c.timer = time.AfterFunc(time.Until(c.deadline), t.expire)
 	}
 }
 
+// clock returns the clock of a task that has one.
+func (t *Task) clock() *clock {
+	if e := t.end.Load(); e != nil {
+		return e.clock
+	}
+	return nil
+}
+
 // expire ends the context at the deadline.
 func (t *Task) expire() {
-	if t.clock.soft {
-		t.clock.overdue.Store(true) // before the context ends: the task may return at once
+	if c := t.clock(); c.soft {
+		c.overdue.Store(true) // before the context ends: the task may return at once
 	}
-	t.end(context.DeadlineExceeded)
+	s := t.batch.server
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.endLocked(t, context.DeadlineExceeded)
 }
 
 // isOverdue reports whether the context has ended at the task's soft limit.
-func (t *Task) isOverdue() bool { return t.clock != nil && t.clock.overdue.Load() }
+func (t *Task) isOverdue() bool {
+	c := t.clock()
+	return c != nil && c.overdue.Load()
+}
 
 // Limit returns when the task's time is up: its soft limit, else its hard one, else its context's deadline. It is zero where there is none.
 func (t *Task) Limit() time.Time {
+	c := t.clock()
 	switch {
-	case t.clock == nil:
+	case c == nil:
 		return time.Time{}
-	case !t.clock.limit.IsZero():
-		return t.clock.limit
+	case !c.limit.IsZero():
+		return c.limit
 	}
-	return t.clock.deadline
+	return c.deadline
 }
 
 // Deadline implements context.Context.
 func (t *Task) Deadline() (time.Time, bool) {
-	if t.clock == nil {
+	c := t.clock()
+	if c == nil {
 		return time.Time{}, false
 	}
-	return t.clock.deadline, !t.clock.deadline.IsZero()
+	return c.deadline, !c.deadline.IsZero()
 }
 
 // Done implements context.Context. The channel is closed at the deadline, when the task is
 // cancelled, and when it returns.
-func (t *Task) Done() <-chan struct{} {
-	if c := t.done.Load(); c != nil {
-		return *c
+func (t *Task) Done() <-chan struct{} { return t.watch(nil).done }
+
+// watch makes the end of the context something that can be waited for.
+func (t *Task) watch(c *clock) *ending {
+	if e := t.end.Load(); e != nil {
+		return e
 	}
-	c := make(chan struct{})
-	if t.done.CompareAndSwap(nil, &c) {
-		return c
+	s := t.batch.server
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := t.end.Load(); e != nil {
+		return e
 	}
-	return *t.done.Load()
+	e := &ending{done: make(chan struct{}), clock: c}
+	t.end.Store(e)
+	s.watched = append(s.watched, t)
+	switch { // looked at after the store: execLoop looks for it when the task is over
+	case t.isOver():
+		s.endLocked(t, finished)
+	case s.cancelsLocked(t):
+		s.endLocked(t, context.Canceled)
+	}
+	return e
+}
+
+// isOver reports whether the task has returned: the next one has been claimed, or the batch has ended.
+func (t *Task) isOver() bool {
+	b := t.batch
+	return b.over.Load() || b.server.cfg.Page.Started(b.id) > t.offset+1
 }
 
 // Err implements context.Context.
 func (t *Task) Err() error {
-	if err := t.err.Load(); err != nil {
-		return *err
+	if e := t.end.Load(); e != nil {
+		if err := e.err.Load(); err != nil {
+			return *err
+		}
+		return nil
+	}
+	if t.isOver() {
+		return finished
+	}
+	if s := t.batch.server; s.pending.Load() || s.stopping.Load() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.cancelsLocked(t) {
+			return context.Canceled
+		}
 	}
 	return nil
 }
@@ -127,26 +176,40 @@ func (t *Task) Value(key any) any {
 // String keeps fmt from walking into the worker's innards when a context is printed.
 func (t *Task) String() string { return "procpool task " + t.batch.head.Func }
 
+// finished is what the context of a task that has returned says.
 var finished = context.Canceled
 
-// end ends the context. The first cause stands.
-func (t *Task) end(cause error) {
-	if !t.err.CompareAndSwap(nil, &cause) {
-		return
-	}
-	t.closeDone()
-}
-
-// finish ends the context of a task that has returned, for goroutines that it left behind.
+// finish ends the context of a task that has returned, for goroutines that it left behind. Only execLoop calls it.
 func (t *Task) finish() {
-	if t.err.CompareAndSwap(nil, &finished) {
-		t.closeDone()
+	e := t.end.Load()
+	if e == nil {
+		return // nobody waits
+	}
+	if e.clock != nil && e.clock.timer != nil {
+		e.clock.timer.Stop()
+	}
+	s := t.batch.server
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.endLocked(t, finished)
+}
+
+// endLocked ends the context of a watched task. The first cause stands.
+func (s *Server) endLocked(t *Task, cause error) {
+	e := t.end.Load()
+	if i := slices.Index(s.watched, t); i >= 0 {
+		s.watched = slices.Delete(s.watched, i, i+1)
+		e.err.Store(&cause)
+		close(e.done)
 	}
 }
 
-func (t *Task) closeDone() {
-	if c := t.done.Swap(closedChan); c != nil && c != closedChan {
-		close(*c)
+// endWatchedLocked cancels the contexts for which which says so.
+func (s *Server) endWatchedLocked(which func(*Task) bool) {
+	for _, t := range slices.Clone(s.watched) {
+		if which(t) {
+			s.endLocked(t, context.Canceled)
+		}
 	}
 }
 
@@ -177,7 +240,7 @@ func (t *Task) Log(record *wire.LogBody) {
 // Report sends a progress value to the parent, if anybody there listens.
 func (t *Task) Report(value any) error {
 	s := t.batch.server
-	if !s.welcome.Reports || t.Err() == finished {
+	if !s.welcome.Reports || t.isOver() {
 		return nil
 	}
 	payload, err := codec.For[any]().Append(nil, &value)

@@ -9,7 +9,8 @@
 //
 //	offset  word
 //	     0  magic
-//	    64  published: bytes ever appended to the ring
+//	    64  published: what was ever appended to the ring: items, modulo 2^24, in the
+//	        upper 24 bits, bytes, modulo 2^40, in the lower 40
 //	   128  claim words, one for each of wire.MaxBatches batches, by batch id modulo
 //	        that number: id<<48 | next<<24 | limit
 //	  1152  begun: when the running task began, in nanoseconds of CLOCK_MONOTONIC; only

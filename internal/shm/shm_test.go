@@ -91,7 +91,7 @@ func TestTheRingKeepsWhatIsNotReceivedOverItsEnd(t *testing.T) {
 			received += uint64(len(waiting))
 			waiting = nil
 		}
-		require.Equal(t, received+uint64(len(waiting)+len(item)), p.Publish(item))
+		require.Equal(t, received+uint64(len(waiting)+len(item)), p.Publish(item).Bytes())
 		waiting = append(waiting, item...)
 		got, ok := p.Unreceived(received)
 		require.True(t, ok)
