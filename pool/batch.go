@@ -18,8 +18,10 @@ type batch struct {
 	due  time.Time // the caller's deadline; zero for none
 	made time.Time // when the first task was submitted, where that is asked for
 
-	// rest is the items of the tasks that are not answered, in the goroutine that answers for the proc: deliver and lose move it on.
+	// rest is the items of the tasks that are not answered, left how many that are, in the goroutine that answers for the proc: deliver and lose move
+	// them on.
 	rest []byte
+	left int
 
 	// origin and sent are written once when a worker gets the batch.
 	origin origin
@@ -45,7 +47,11 @@ func (b *batch) openCalls() []*call {
 
 // pass moves on by n answered tasks and returns how many bytes their items have.
 func (b *batch) pass(n int) int {
-	size := max(0, wire.SkipItems(b.rest, n))
+	size := len(b.rest)
+	if n < b.left {
+		size = max(0, wire.SkipItems(b.rest, n))
+	}
+	b.left -= n
 	b.rest = b.rest[size:]
 	return size
 }

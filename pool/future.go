@@ -135,7 +135,7 @@ func begin[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], arg *A,
 		if a.err != nil {
 			return r, a.err
 		}
-		r, err = t.value(-1, a.outcome, a.value, a.worker)
+		err = t.value(&r, -1, a.outcome, a.value, a.worker)
 		if endedBy(ctx, err) {
 			return r, causeOf(ctx)
 		}
@@ -272,7 +272,7 @@ func gather[A, R any](ctx context.Context, t *typed[A, R], calls []*call) ([]Res
 		var task *TaskError
 		switch {
 		case a.err == nil:
-			r.Value, r.Err = t.value(-1, a.outcome, a.value, a.worker)
+			r.Err = t.value(&r.Value, -1, a.outcome, a.value, a.worker)
 		case !errors.As(a.err, &task) && failure == nil:
 			failure = a.err
 		}
@@ -320,7 +320,7 @@ type Timing struct {
 	ResultBytes int           // size of the encoded result
 }
 
-func timing(s *span, item wire.Result) Timing {
+func timing(s *span, item *wire.Result) Timing {
 	t := Timing{Exec: item.Exec, CPU: item.CPU, ArgBytes: s.argBytes, ResultBytes: len(item.Value)}
 	if s.batch != nil {
 		t.Queued = s.batch.queued(s.batch.made)

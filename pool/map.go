@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/procpool/procpool/wire"
 	"github.com/procpool/procpool/worker"
 )
 
@@ -152,19 +151,23 @@ func (m *mapper[A, R]) submitChunk() {
 func (m *mapper[A, R]) place(spans []span) {
 	for _, s := range spans {
 		m.job.bytes.Add(-int64(len(s.items)))
-		m.each(s, func(index int, r R, err error, _ wire.Result) bool {
+		for s.n > 0 {
+			index := s.first
+			_, err := m.pop(&s, &m.results[index])
 			m.done++
-			if endedBy(m.job.ctx, err) {
-				m.ended = true
-				return true
+			if err != nil {
+				m.fail(err)
 			}
-			if task, ok := err.(*TaskError); ok {
-				m.failed = append(m.failed, task)
-			} else {
-				m.results[index] = r
-			}
-			return true
-		})
+		}
+	}
+}
+
+// fail takes the error of one item.
+func (m *mapper[A, R]) fail(err error) {
+	if endedBy(m.job.ctx, err) {
+		m.ended = true
+	} else if task, ok := err.(*TaskError); ok {
+		m.failed = append(m.failed, task)
 	}
 }
 

@@ -406,7 +406,7 @@ func (p *proc) giveLocked(b *batch) {
 	p.lastID++
 	b.id, b.limit = p.lastID, b.n
 	b.got, b.started, b.doomed, b.recalling = 0, 0, 0, false
-	b.sent, b.rest = time.Now(), b.body
+	b.sent, b.rest, b.left = time.Now(), b.body, b.n
 	b.origin = origin{slot: p.slot.id, pid: p.child.PID(), attempt: b.head.Attempt}
 	for i, c := range b.calls {
 		c.batch, c.offset, c.proc = b, i, p

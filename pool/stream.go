@@ -22,43 +22,64 @@ import (
 // args is read on a goroutine of its own, not on that of the loop. A panic in it is raised again in the loop's goroutine. break
 // withdraws what has not started and asks what runs to end; it leaves no goroutine behind, unless args itself is blocked.
 func Stream[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], args iter.Seq[A], opts ...CallOption) iter.Seq2[R, error] {
-	return pairs(results(ctx, p, fn, args, opts, streamMode{ordered: true}))
+	return pairs(ctx, p, fn, args, opts, streamMode{ordered: true})
 }
 
 // StreamUnordered is Stream that yields results as they come: Python's imap_unordered.
 func StreamUnordered[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], args iter.Seq[A], opts ...CallOption) iter.Seq2[R, error] {
-	return pairs(results(ctx, p, fn, args, opts, streamMode{}))
+	return pairs(ctx, p, fn, args, opts, streamMode{})
 }
 
 // Results is StreamUnordered that yields everything that is known of each task. Why the sequence ended before its time is
 // the last Result, with Index -1.
 func Results[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], args iter.Seq[A], opts ...CallOption) iter.Seq[Result[R]] {
-	return results(ctx, p, fn, args, opts, streamMode{timed: true})
+	return func(yield func(Result[R]) bool) {
+		consume(ctx, p, fn, args, opts, streamMode{timed: true}, func(s *span, index int, r *R, item *wire.Result, err error) bool {
+			out := Result[R]{Index: index, Value: take(r), Err: err, Slot: s.worker.slot, PID: s.worker.pid, Attempt: s.worker.attempt}
+			if index >= 0 {
+				out.Timing = timing(s, item)
+			}
+			return yield(out)
+		})
+	}
 }
 
-// pairs keeps the value and the error of each result.
-func pairs[R any](seq iter.Seq[Result[R]]) iter.Seq2[R, error] {
+// pairs yields the value and the error of each task.
+func pairs[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], args iter.Seq[A], opts []CallOption, mode streamMode) iter.Seq2[R, error] {
 	return func(yield func(R, error) bool) {
-		for r := range seq {
-			if !yield(r.Value, r.Err) {
-				return
-			}
-		}
+		consume(ctx, p, fn, args, opts, mode, func(_ *span, _ int, r *R, _ *wire.Result, err error) bool { return yield(take(r), err) })
 	}
 }
 
 type streamMode struct{ ordered, timed bool }
 
-func results[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], args iter.Seq[A], opts []CallOption, mode streamMode) iter.Seq[Result[R]] {
-	return func(yield func(Result[R]) bool) {
-		defer runtime.KeepAlive(p)
-		s, err := newStream(ctx, p, fn, args, opts, mode)
-		if err != nil {
-			yield(Result[R]{Index: -1, Slot: -1, Err: err})
-			return
-		}
-		s.run(yield)
+// yielder takes what became of one task, and says whether it wants more. The memory behind its arguments is used again for the next one. index -1 is about
+// the sequence: why it ended before its time.
+type yielder[R any] func(s *span, index int, r *R, item *wire.Result, err error) bool
+
+// consume ranges once over a stream.
+func consume[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], args iter.Seq[A], opts []CallOption, mode streamMode, out yielder[R]) {
+	defer runtime.KeepAlive(p)
+	s, err := newStream(ctx, p, fn, args, opts, mode, out)
+	if err != nil {
+		out.ended(err)
+		return
 	}
+	s.run()
+}
+
+// take empties *r: the consumer is the only one who holds what it is given.
+func take[R any](r *R) R {
+	var zero R
+	v := *r
+	*r = zero
+	return v
+}
+
+// ended tells why the sequence ended.
+func (out yielder[R]) ended(cause error) {
+	var zero R
+	out(&span{worker: nowhere}, -1, &zero, nil, cause)
 }
 
 // stream is one ranging over a Stream: a feeder goroutine that reads the input, and the consumer's loop.
@@ -68,11 +89,13 @@ type stream[A, R any] struct {
 	cfg   *callConfig
 	mode  streamMode
 	args  iter.Seq[A]
+	out   yielder[R]
 	meter *meter
 
 	window window
 
-	// Of the feeder; written once before fed is closed.
+	// Of the feeder; written once before fed is closed, but for arg: the argument that is being encoded.
+	arg      A
 	fed      chan struct{}
 	panicked any
 	goexit   bool
@@ -83,9 +106,11 @@ type stream[A, R any] struct {
 	done    int
 	failed  int
 	stopped bool // the consumer has left or an item failed fast
+	value   R    // what is being yielded, and
+	item    wire.Result
 }
 
-func newStream[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], args iter.Seq[A], opts []CallOption, mode streamMode) (*stream[A, R], error) {
+func newStream[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], args iter.Seq[A], opts []CallOption, mode streamMode, out yielder[R]) (*stream[A, R], error) {
 	t, err := newTyped(p, fn)
 	if err != nil {
 		return nil, err
@@ -107,7 +132,7 @@ func newStream[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], arg
 	}
 	j.timed = mode.timed
 	s := &stream[A, R]{
-		typed: t, job: j, cfg: &cfg, mode: mode, args: args, meter: newMeter(cfg.progress, -1),
+		typed: t, job: j, cfg: &cfg, mode: mode, args: args, out: out, meter: newMeter(cfg.progress, -1),
 		fed: make(chan struct{}), early: map[int]span{},
 	}
 	s.window.init(p.core, j, cfg.window)
@@ -134,10 +159,10 @@ func (s *stream[A, R]) read() {
 	}
 	index := 0
 	var item []byte
-	for arg := range s.args {
+	for s.arg = range s.args {
 		s.job.taken.Store(int64(index) + 1) // before the next look at stop, in acquire: see endInput
 		var err error
-		if item, err = s.appendItem(item[:0], index, &arg); err != nil {
+		if item, err = s.appendItem(item[:0], index, &s.arg); err != nil {
 			s.job.refuse(index, err)
 		} else {
 			s.job.feed(index, item)
@@ -153,7 +178,7 @@ func (s *stream[A, R]) read() {
 }
 
 // run consumes.
-func (s *stream[A, R]) run(yield func(Result[R]) bool) {
+func (s *stream[A, R]) run() {
 	defer s.leave()
 	go s.feed()
 	var spans []span
@@ -162,7 +187,7 @@ func (s *stream[A, R]) run(yield func(Result[R]) bool) {
 		var cause error
 		spans, over, cause = s.job.collect(true, spans)
 		for _, span := range spans {
-			if !s.take(span, yield) {
+			if !s.take(span) {
 				return
 			}
 		}
@@ -171,14 +196,14 @@ func (s *stream[A, R]) run(yield func(Result[R]) bool) {
 			continue
 		}
 		if over {
-			s.end(cause, yield)
+			s.end(cause)
 			return
 		}
 	}
 }
 
 // end tells how the sequence ended, if not by the end of its input.
-func (s *stream[A, R]) end(cause error, yield func(Result[R]) bool) {
+func (s *stream[A, R]) end(cause error) {
 	s.reraise()
 	if cause == nil && !s.stopped {
 		cause = s.job.cutShort()
@@ -189,7 +214,7 @@ func (s *stream[A, R]) end(cause error, yield func(Result[R]) bool) {
 	s.meter.tell(s.done, s.failed, true)
 	if cause != nil {
 		s.stopped = true
-		yield(Result[R]{Index: -1, Slot: -1, Err: cause})
+		s.out.ended(cause)
 	}
 }
 
@@ -218,9 +243,9 @@ func (s *stream[A, R]) leave() {
 }
 
 // take yields what can be yielded when a span has come; false if the consumer leaves.
-func (s *stream[A, R]) take(sp span, yield func(Result[R]) bool) bool {
+func (s *stream[A, R]) take(sp span) bool {
 	if !s.mode.ordered {
-		return s.yieldSpan(sp, yield)
+		return s.yield(&sp)
 	}
 	if sp.first != s.next {
 		s.early[sp.first] = sp
@@ -228,37 +253,37 @@ func (s *stream[A, R]) take(sp span, yield func(Result[R]) bool) bool {
 	}
 	for ok := true; ok; sp, ok = s.early[s.next] {
 		delete(s.early, sp.first)
-		if !s.yieldSpan(sp, yield) {
+		if !s.yield(&sp) {
 			return false
 		}
 	}
 	return true
 }
 
-func (s *stream[A, R]) yieldSpan(sp span, yield func(Result[R]) bool) bool {
+// yield yields the tasks of a span; false if the consumer leaves.
+func (s *stream[A, R]) yield(sp *span) bool {
 	s.job.bytes.Add(-int64(len(sp.items)))
 	s.next = sp.first + sp.n
-	return s.each(sp, func(index int, r R, err error, item wire.Result) bool {
-		if endedBy(s.job.ctx, err) {
+	for sp.n > 0 {
+		index := sp.first
+		var err error
+		s.item, err = s.pop(sp, &s.value)
+		if err != nil && endedBy(s.job.ctx, err) {
 			s.stopped = true
-			return yield(Result[R]{Index: -1, Slot: -1, Err: causeOf(s.job.ctx)}) && false
+			s.out.ended(causeOf(s.job.ctx))
+			return false
 		}
 		s.done++
 		s.window.release()
 		if err != nil {
 			s.failed++
 		}
-		out := Result[R]{Index: index, Value: r, Err: err, Slot: sp.worker.slot, PID: sp.worker.pid, Attempt: sp.worker.attempt}
-		if s.mode.timed {
-			out.Timing = timing(&sp, item)
-		}
 		s.meter.tell(s.done, s.failed, false)
-		if err != nil && s.cfg.failFast {
-			yield(out)
+		if more := s.out(sp, index, &s.value, &s.item, err); !more || err != nil && s.cfg.failFast {
 			return false
 		}
-		return yield(out)
-	})
+	}
+	return true
 }
 
 // window counts the inputs that are read and not yielded. The feeder takes a place before it reads, the consumer gives it back when it yields.

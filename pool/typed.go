@@ -52,40 +52,34 @@ func (t *typed[A, R]) appendItem(dst []byte, index int, arg *A) ([]byte, error) 
 	return wire.PrefixLast(out, start+1), nil
 }
 
-// value turns what a worker answered into a result or the error of the task.
-func (t *typed[A, R]) value(index int, outcome wire.Outcome, value []byte, at origin) (r R, err error) {
+// value sets *r to what a worker answered, or returns the error of the task; *r is the zero value then. *r may be memory that is used again.
+func (t *typed[A, R]) value(r *R, index int, outcome wire.Outcome, value []byte, at origin) error {
+	var err error
 	if outcome == wire.Value {
-		if err = t.results.Decode(value, &r); err == nil {
-			return r, nil
+		if err = t.results.Decode(value, r); err == nil {
+			return nil
 		}
-		var zero R
-		r = zero
 		err = &DecodeError{Side: "parent", Type: t.results.TypeName(), Err: err}
 	} else {
 		err = softLimit(t.soft, outcome, wireFailure(outcome, value, t.args.TypeName(), t.results.TypeName()))
 	}
-	return r, &TaskError{Func: t.fn, Index: index, Slot: at.slot, PID: at.pid, Attempt: at.attempt, Err: err}
+	var zero R
+	*r = zero
+	return &TaskError{Func: t.fn, Index: index, Slot: at.slot, PID: at.pid, Attempt: at.attempt, Err: err}
 }
 
-// each calls yield for every task of a span, until it returns false, with the result item where a worker answered.
-func (t *typed[A, R]) each(s span, yield func(index int, r R, err error, item wire.Result) bool) bool {
+// pop takes the first task off a span: it sets *r to its result, or returns its error. item is what the worker said, if one answered.
+func (t *typed[A, R]) pop(s *span, r *R) (item wire.Result, err error) {
+	index := s.first
+	s.first++
+	s.n--
 	if s.err != nil {
 		var zero R
-		return yield(s.first, zero, s.err, wire.Result{})
+		*r = zero
+		return item, s.err
 	}
-	items := s.items
-	for i := range s.n {
-		item, rest, ok := wire.CutResult(items)
-		if !ok {
-			return true // the frame was checked
-		}
-		items = rest
-		r, err := t.value(s.first+i, item.Outcome, item.Value, s.worker)
-		if !yield(s.first+i, r, err, item) {
-			return false
-		}
-	}
-	return true
+	item, s.items, _ = wire.CutResult(s.items) // the frame was checked
+	return item, t.value(r, index, item.Outcome, item.Value, s.worker)
 }
 
 // endedBy reports whether err is what a task made of the end of ctx. The deadline ends the task's context in the worker too, and the task's
