@@ -13,7 +13,7 @@ import (
 // process is a child of the operating system.
 type process struct {
 	*osproc.Process
-	pipe filePipe
+	pipe *filePipe
 }
 
 // startProcess starts the process of p and the pumps of its text.
@@ -55,7 +55,7 @@ func (p *proc) begin(spec *osproc.Spec) (*process, error) {
 		started.Close()
 		return nil, err
 	}
-	return &process{started, filePipe{started.In(), conn}}, nil
+	return &process{started, newFilePipe(started.In(), conn)}, nil
 }
 
 // limitAgain repeats what the start of a privileged Go program may have undone: its runtime raises the number of descriptors.
@@ -86,18 +86,33 @@ func (p *process) Bound(d time.Duration) {
 
 // filePipe is the parent's end of a real pipe.
 type filePipe struct {
-	*os.File
+	file *os.File
 	conn syscall.RawConn
+	try  func(fd uintptr) bool // made once: it calls step
+
+	// Of the goroutine in Send.
+	fd   uintptr
+	wait bool
+	step func(vectorWriter) bool
 }
 
-// TryWrite implements pipe.
-func (p filePipe) TryWrite(b []byte) (n int, err error) {
-	connErr := p.conn.Write(func(fd uintptr) bool {
-		n, err = writeNow(fd, b)
-		return true // never wait
-	})
-	if connErr != nil {
-		return 0, connErr
+func newFilePipe(f *os.File, conn syscall.RawConn) *filePipe {
+	p := &filePipe{file: f, conn: conn}
+	p.try = func(fd uintptr) bool {
+		p.fd = fd
+		return p.step(p) || !p.wait
 	}
-	return n, err
+	return p
 }
+
+// Send implements pipe.
+func (p *filePipe) Send(wait bool, step func(vectorWriter) bool) error {
+	if !wait && !canTry {
+		return nil
+	}
+	p.wait, p.step = wait, step
+	return p.conn.Write(p.try)
+}
+
+// Close implements pipe.
+func (p *filePipe) Close() error { return p.file.Close() }

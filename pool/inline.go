@@ -85,7 +85,7 @@ func newMemPipe() *memPipe {
 	return p
 }
 
-// Write implements pipe.
+// Write implements io.Writer.
 func (p *memPipe) Write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -97,8 +97,23 @@ func (p *memPipe) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// TryWrite implements pipe.
-func (p *memPipe) TryWrite(b []byte) (int, error) { return p.Write(b) }
+// Send implements pipe.
+func (p *memPipe) Send(_ bool, step func(vectorWriter) bool) error {
+	step(p)
+	return nil
+}
+
+// writeVector implements vectorWriter.
+func (p *memPipe) writeVector(pieces [][]byte) (n int, err error) {
+	for _, b := range pieces {
+		m, err := p.Write(b)
+		n += m
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
 
 // Read waits for bytes. What was written before Close is still read.
 func (p *memPipe) Read(b []byte) (int, error) {

@@ -8,39 +8,63 @@ import (
 
 // pipe is the parent's end of a worker's standard input.
 type pipe interface {
-	// Write writes all of b, waiting as long as it takes.
-	Write(b []byte) (int, error)
-	// TryWrite writes what can be written without waiting.
-	TryWrite(b []byte) (int, error)
+	// Send calls step with something that writes as much as goes without waiting. Where wait is set it waits for room and calls step again, until
+	// that says that it is done. Only one goroutine may be in it.
+	Send(wait bool, step func(vectorWriter) (done bool)) error
 	Close() error
 }
 
-// writePiece is how much is written between two counts of what has left.
-const writePiece = 256 << 10
+// vectorWriter writes several pieces in one system call, as far as that goes without waiting, and returns how many bytes have left.
+type vectorWriter interface {
+	writeVector(pieces [][]byte) (int, error)
+}
 
-// copyBelow is the size up to which bytes are copied behind the frames that wait already, so that they leave in one system call.
-const copyBelow = 16 << 10
+const (
+	// copyBelow is the size up to which bytes are copied behind the frames that wait already.
+	copyBelow = 16 << 10
+
+	// maxPieces is how many pieces leave in one system call.
+	maxPieces = 16
+)
 
 // outbox is the way to one worker. Whoever has a frame puts it in, under core.mu, which gives the order; then one of those who did
 // writes, as far as the pipe takes it at once. What the pipe does not take is left to the proc's goroutine
 // (run), so that nobody who submits or receives ever waits for a worker.
 type outbox struct {
 	to   pipe
-	kick chan struct{} // capacity 1: there is something that has to wait for the pipe
+	kick chan struct{}                  // capacity 1: there is something that has to wait for the pipe
+	step func(vectorWriter) (done bool) // advance, made once
 
 	written atomic.Int64 // bytes that the pipe has taken
 
+	// pen is held while the system reads what is in the queue. It is taken before mu.
+	pen    sync.Mutex
+	pieces [][]byte // what it reads
+	full   bool     // of the one who writes: the pipe did not take everything
+
 	mu      sync.Mutex
-	queue   [][]byte // to be written; the first may be begun
-	writing bool     // somebody has taken it on himself to write what is in the queue
+	queue   []piece // to be written; the first may be begun
+	writing bool    // somebody has taken it on himself to write what is in the queue
 	ended   bool
 	spare   []byte // of the last round, for the next
 }
 
-func newOutbox(to pipe) *outbox { return &outbox{to: to, kick: make(chan struct{}, 1)} }
+// piece is bytes that are to be written.
+type piece struct {
+	buf    []byte
+	off    int  // so many are written
+	copied bool // the memory is the outbox's own: more may be appended
+	lender any  // whose memory it is, until it is written or reclaimed; nil where it is the pool's
+}
 
-// add queues one frame: head is copied, body if it is short.
-func (o *outbox) add(head, body []byte) {
+func newOutbox(to pipe) *outbox {
+	o := &outbox{to: to, kick: make(chan struct{}, 1)}
+	o.step = o.advance
+	return o
+}
+
+// add queues one frame: head is copied, body if it is short, lent never.
+func (o *outbox) add(head, body, lent []byte, lender any) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.ended {
@@ -49,101 +73,146 @@ func (o *outbox) add(head, body []byte) {
 	o.copyLocked(head)
 	if len(body) <= copyBelow {
 		o.copyLocked(body)
-		return
+	} else {
+		o.queue = append(o.queue, piece{buf: body})
 	}
-	o.queue = append(o.queue, slices.Clip(body)) // full: the next frame is not appended to memory that is not ours
+	if len(lent) > 0 {
+		o.queue = append(o.queue, piece{buf: lent, lender: lender})
+	}
 }
 
 func (o *outbox) copyLocked(b []byte) {
-	n := len(o.queue)
-	if n > 0 && cap(o.queue[n-1])-len(o.queue[n-1]) >= len(b) {
-		o.queue[n-1] = append(o.queue[n-1], b...)
-		return
+	if n := len(o.queue); n > 0 {
+		if last := &o.queue[n-1]; last.copied && cap(last.buf)-len(last.buf) >= len(b) {
+			last.buf = append(last.buf, b...)
+			return
+		}
 	}
 	room := o.spare
 	o.spare = nil
 	if cap(room) < len(b) {
 		room = make([]byte, 0, max(4096, len(b)))
 	}
-	o.queue = append(o.queue, append(room[:0], b...))
+	o.queue = append(o.queue, piece{buf: append(room[:0], b...), copied: true})
+}
+
+// reclaim returns when nobody reads what lender has lent any more. What is not written yet is copied.
+func (o *outbox) reclaim(lender any) {
+	o.pen.Lock()
+	defer o.pen.Unlock()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for i := range o.queue {
+		if p := &o.queue[i]; p.lender == lender {
+			*p = piece{buf: slices.Clone(p.buf[p.off:])}
+		}
+	}
 }
 
 // flush writes what is queued, as far as that goes without waiting.
 func (o *outbox) flush() {
 	o.mu.Lock()
-	if o.writing {
+	if o.writing || len(o.queue) == 0 {
 		o.mu.Unlock() // whoever writes looks again before he ends
 		return
 	}
 	o.writing = true
-	for !o.ended && len(o.queue) > 0 {
-		b := o.takeLocked()
-		o.mu.Unlock()
-		n, err := o.to.TryWrite(b)
-		o.written.Add(int64(n))
-		o.mu.Lock()
-		if err != nil {
-			o.endLocked() // the reader will see that the process is gone, or kill it
-			break
-		}
-		if n < len(b) {
-			o.queue = append([][]byte{b[n:len(b):len(b)]}, o.queue...)
-			o.mu.Unlock()
-			o.wake() // run goes on writing
-			return
-		}
-		o.giveBackLocked(b)
-	}
-	o.writing = false
 	o.mu.Unlock()
-}
-
-func (o *outbox) takeLocked() []byte {
-	b := o.queue[0]
-	o.queue[0] = nil // else the array holds what was written until something else takes its place
-	o.queue = o.queue[1:]
-	return b
-}
-
-func (o *outbox) giveBackLocked(b []byte) {
-	if o.spare == nil && cap(b) <= 64<<10 && cap(b) > len(b) {
-		o.spare = b[:0]
+	if !o.write(false) {
+		o.wake() // run goes on writing
 	}
 }
 
 // run writes what has to wait. One goroutine of each proc; it ends when the outbox does.
 func (o *outbox) run() {
 	for range o.kick {
-		o.mu.Lock()
-		for !o.ended && len(o.queue) > 0 {
-			b := o.takeLocked()
-			o.mu.Unlock()
-			err := o.write(b)
-			o.mu.Lock()
-			if err != nil {
-				o.endLocked()
-			}
-		}
-		o.writing = false
-		ended := o.ended
-		o.mu.Unlock()
-		if ended {
+		if o.write(true); o.isEnded() {
 			return
 		}
 	}
 }
 
-// write writes all of b, piece by piece, so that a worker that takes it slowly can be told from one that does not take it.
-func (o *outbox) write(b []byte) error {
-	for len(b) > 0 {
-		n, err := o.to.Write(b[:min(len(b), writePiece)])
-		o.written.Add(int64(n))
-		if err != nil {
-			return err
+// write writes what is in the queue and gives up the right to; false if there is more, but no room for it.
+func (o *outbox) write(wait bool) bool {
+	for {
+		o.full = true
+		err := o.to.Send(wait, o.step)
+		o.mu.Lock()
+		switch {
+		case err != nil:
+			o.endLocked() // the reader will see that the process is gone, or kill it
+		case o.ended || len(o.queue) == 0:
+		case wait || !o.full: // something came as Send returned
+			o.mu.Unlock()
+			continue
+		default:
+			o.mu.Unlock()
+			return false
 		}
-		b = b[n:]
+		o.writing = false
+		o.mu.Unlock()
+		return true
 	}
-	return nil
+}
+
+// advance writes as far as that goes without waiting; true if nothing is left, or will be.
+func (o *outbox) advance(w vectorWriter) (done bool) {
+	for {
+		left, moved, err := o.writePieces(w)
+		switch {
+		case err != nil:
+			o.mu.Lock()
+			o.endLocked()
+			o.mu.Unlock()
+			return true
+		case left == 0:
+			o.full = false
+			return true
+		case moved == 0:
+			return false
+		}
+	}
+}
+
+// writePieces writes the first pieces, and returns how many are left, and how many bytes have left.
+func (o *outbox) writePieces(w vectorWriter) (left, n int, err error) {
+	o.pen.Lock()
+	defer o.pen.Unlock()
+	o.mu.Lock()
+	pieces := o.pieces[:0]
+	for i := range o.queue[:min(len(o.queue), maxPieces)] {
+		pieces = append(pieces, o.queue[i].buf[o.queue[i].off:])
+	}
+	o.mu.Unlock()
+	if len(pieces) == 0 {
+		return 0, 0, nil
+	}
+	n, err = w.writeVector(pieces)
+	o.written.Add(int64(n))
+	clear(pieces)
+	o.pieces = pieces
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.dropLocked(n)
+	return len(o.queue), n, err
+}
+
+// dropLocked takes off the queue what is written.
+func (o *outbox) dropLocked(n int) {
+	for n > 0 && len(o.queue) > 0 {
+		p := &o.queue[0]
+		took := min(n, len(p.buf)-p.off)
+		p.off += took
+		n -= took
+		if p.off < len(p.buf) {
+			return
+		}
+		if o.spare == nil && p.copied && cap(p.buf) <= 64<<10 {
+			o.spare = p.buf[:0]
+		}
+		*p = piece{} // else the array holds what was written until something else takes its place
+		o.queue = slices.Delete(o.queue, 0, 1)
+	}
 }
 
 // end makes the outbox drop everything. The pipe must be closed first, so that run, which may be waiting for it, ends.
@@ -152,6 +221,12 @@ func (o *outbox) end() {
 	o.endLocked()
 	o.mu.Unlock()
 	o.wake()
+}
+
+func (o *outbox) isEnded() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.ended
 }
 
 func (o *outbox) wake() {

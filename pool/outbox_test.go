@@ -28,35 +28,30 @@ func newNarrow() *narrow {
 
 var errNarrow = errors.New("the pipe is closed")
 
-func (n *narrow) TryWrite(b []byte) (int, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.takeLocked(b)
-}
-
-func (n *narrow) takeLocked(b []byte) (int, error) {
-	if n.closed {
-		return 0, errNarrow
-	}
-	take := min(len(b), n.room)
-	n.got = append(n.got, b[:take]...)
-	n.room -= take
-	return take, nil
-}
-
-func (n *narrow) Write(b []byte) (int, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	done := 0
-	for done < len(b) {
-		took, err := n.takeLocked(b[done:])
-		if err != nil {
-			return done, err
-		}
-		done += took
-		if took == 0 {
+// Send implements pipe.
+func (n *narrow) Send(wait bool, step func(vectorWriter) bool) error {
+	for !step(n) && wait {
+		n.mu.Lock()
+		for n.room == 0 && !n.closed {
 			n.more.Wait()
 		}
+		n.mu.Unlock()
+	}
+	return nil
+}
+
+// writeVector implements vectorWriter.
+func (n *narrow) writeVector(pieces [][]byte) (done int, err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, b := range pieces {
+		if n.closed {
+			return done, errNarrow
+		}
+		take := min(len(b), n.room)
+		n.got = append(n.got, b[:take]...)
+		n.room -= take
+		done += take
 	}
 	return done, nil
 }
@@ -98,7 +93,7 @@ func TestFramesLeaveInTheirOrderWhoeverWritesThem(t *testing.T) {
 					head, body := []byte{byte(sender), byte(size)}, bytes.Repeat([]byte{byte(sender)}, size)
 					order.Lock()
 					want = append(append(want, head...), body...)
-					o.add(head, body)
+					o.add(head, body, nil, nil)
 					order.Unlock()
 					o.flush()
 				}
@@ -128,12 +123,12 @@ func TestAnOutboxThatEndsWhileItWaitsForThePipeEndsItsGoroutine(t *testing.T) {
 		o := newOutbox(pipe)
 		var running sync.WaitGroup
 		running.Go(o.run)
-		o.add([]byte("frame"), nil)
+		o.add([]byte("frame"), nil, nil, nil)
 		running.Go(o.flush)
 		_ = pipe.Close()
 		o.end()
 		running.Wait()
-		o.add([]byte("late"), nil) // dropped
+		o.add([]byte("late"), nil, nil, nil) // dropped
 		o.flush()
 		require.Empty(t, pipe.got)
 	}
@@ -146,12 +141,35 @@ func TestALongBodyIsWrittenFromWhereItIsAndLeftAlone(t *testing.T) {
 	o := newOutbox(pipe)
 	backing := bytes.Repeat([]byte{'x'}, 2*copyBelow+100)
 	body := backing[:2*copyBelow]
-	o.add([]byte("a"), body)
-	o.add([]byte("b"), []byte("short"))
+	o.add([]byte("a"), body, nil, nil)
+	o.add([]byte("b"), []byte("short"), nil, nil)
 	o.flush()
 	require.Len(t, pipe.got, 1+len(body)+6)
 	require.Equal(t, byte('x'), backing[len(body)])
-	o.add([]byte("c"), nil)
+	o.add([]byte("c"), nil, nil, nil)
 	o.flush()
 	require.Equal(t, byte('x'), backing[0])
+}
+
+// A caller whose call is answered may do with its argument what it likes.
+func TestWhatIsReclaimedIsNotReadAnyMoreAndStillWritten(t *testing.T) {
+	pipe := newNarrow()
+	pipe.room = 10
+	o := newOutbox(pipe)
+	lender, other := new(int), new(int)
+	mine, others := bytes.Repeat([]byte{'m'}, 100), bytes.Repeat([]byte{'o'}, 100)
+	o.add([]byte("head"), nil, mine, lender)
+	o.add([]byte("head"), nil, others, other)
+	o.flush()
+	require.Equal(t, "headmmmmmm", string(pipe.got))
+	o.reclaim(lender)
+	clear(mine)
+	require.Same(t, &others[0], &o.queue[len(o.queue)-1].buf[0], "it was not lent by the same")
+	var running sync.WaitGroup
+	running.Go(o.run) // flush has left the rest to it
+	require.Eventually(t, func() bool { return pipe.empty(1000) == 208 }, 20*time.Second, time.Microsecond)
+	require.Equal(t, "head"+string(bytes.Repeat([]byte{'m'}, 100))+"head"+string(others), string(pipe.got))
+	_ = pipe.Close()
+	o.end()
+	running.Wait()
 }

@@ -436,7 +436,7 @@ func (p *proc) giveLocked(b *batch) {
 }
 
 func (p *proc) sendLocked(head, body []byte) {
-	p.out.add(head, body)
+	p.out.add(head, body, nil, nil)
 	p.core.stats.BytesSent += int64(len(head) + len(body))
 	if !slices.Contains(p.core.dirty, p) {
 		p.core.dirty = append(p.core.dirty, p)

@@ -7,8 +7,20 @@ import (
 	"os"
 )
 
-// writeNow writes nothing: this system's pipes cannot say how much they would take. Everything is left to the outbox's goroutine.
-func writeNow(uintptr, []byte) (int, error) { return 0, nil }
+// canTry says that a write need not wait. This system's pipes cannot say how much they would take: everything is left to the outbox's goroutine.
+const canTry = false
+
+// writeVector implements vectorWriter, and waits.
+func (p *filePipe) writeVector(pieces [][]byte) (n int, err error) {
+	for _, b := range pieces {
+		m, err := p.file.Write(b)
+		n += m
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
 
 // quiet returns w: this system has no SIGPIPE.
 func quiet(w io.Writer) io.Writer { return w }

@@ -10,13 +10,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxWrite bounds one write: longer ones do not get faster, and Darwin refuses those over 2 GiB.
+// canTry says that a write need not wait.
+const canTry = true
+
+// maxWrite bounds one piece: longer ones do not get faster, and Darwin refuses those over 2 GiB.
 const maxWrite = 1 << 30
 
-// writeNow writes what a non-blocking descriptor takes at once.
-func writeNow(fd uintptr, b []byte) (n int, err error) {
+// writeVector implements vectorWriter.
+func (p *filePipe) writeVector(pieces [][]byte) (n int, err error) {
+	for i, b := range pieces {
+		if len(b) > maxWrite {
+			pieces = append(pieces[:i:i], b[:maxWrite])
+			break
+		}
+	}
 	for {
-		n, err = unix.Write(int(fd), b[:min(len(b), maxWrite)])
+		if len(pieces) == 1 {
+			n, err = unix.Write(int(p.fd), pieces[0])
+		} else {
+			n, err = unix.Writev(int(p.fd), pieces)
+		}
 		switch {
 		case errors.Is(err, unix.EINTR):
 		case errors.Is(err, unix.EAGAIN):
