@@ -13,7 +13,10 @@ type batch struct {
 	head  wire.TasksHead
 	n     int
 	body  []byte  // n task items; read-only
+	lent  []byte  // the end of the only item, where that is a caller's memory
 	calls []*call // the calls, one for each task; nil where the tasks are a job's
+
+	lender any // who lent it: a call or a job
 
 	due  time.Time // the caller's deadline; zero for none
 	made time.Time // when the first task was submitted, where that is asked for
@@ -53,7 +56,7 @@ func (b *batch) pass(n int) int {
 	}
 	b.left -= n
 	b.rest = b.rest[size:]
-	return size
+	return size + len(b.lent)
 }
 
 // tail returns the items from offset from on.
@@ -63,6 +66,9 @@ func (b *batch) tail(from int) []byte {
 
 // cut returns the items of the tasks from up to to.
 func (b *batch) cut(from, to int) []byte {
+	if b.lent != nil {
+		return b.body // it is the only item, and not whole
+	}
 	rest := b.tail(from)
 	return rest[:wire.SkipItems(rest, to-from)]
 }

@@ -11,6 +11,7 @@ import (
 type answer struct {
 	outcome wire.Outcome
 	value   []byte
+	owned   bool // value is memory of its own
 	err     error
 
 	worker origin
@@ -35,6 +36,7 @@ type call struct {
 
 	fn     string
 	item   []byte // the task item
+	lent   []byte // the end of it, where that is the caller's memory
 	due    time.Time
 	timed  bool
 	limits limits
@@ -81,6 +83,9 @@ func (c *call) tell() {
 	c.mu.Unlock()
 	if detach != nil {
 		detach()
+	}
+	if c.lent != nil {
+		c.core.reclaim(c)
 	}
 	c.announce()
 	c.core.settle(1)
@@ -191,10 +196,14 @@ func (l *lane) take(limit limiter) *batch {
 	}
 	size := 0
 	for c := head; c != nil && len(b.calls) < most && alike(head, c); c = l.peek() {
-		if size += len(c.item); size > maxLaneBytes && len(b.calls) > 0 {
+		if size += len(c.item); len(b.calls) > 0 && (size > maxLaneBytes || c.lent != nil) {
 			break
 		}
 		b.calls = append(b.calls, l.shift())
+		if c.lent != nil {
+			b.lent, b.lender = c.lent, c
+			break
+		}
 	}
 	b.n = len(b.calls)
 	b.body = joinItems(b.calls, size)
@@ -249,8 +258,9 @@ func (l *lane) deliver(b *batch, from, n int, items []byte, owned bool) {
 		a := answer{
 			outcome: r.Outcome,
 			value:   c.keep(r.Value, owned && b.n == 1, asks),
+			owned:   owned && b.n == 1,
 			worker:  b.origin,
-			timing:  Timing{Queued: b.queued(c.made), Exec: r.Exec, CPU: r.CPU, ArgBytes: itemBytes(len(c.item)), ResultBytes: len(r.Value)},
+			timing:  Timing{Queued: b.queued(c.made), Exec: r.Exec, CPU: r.CPU, ArgBytes: itemBytes(len(c.item) + len(c.lent)), ResultBytes: len(r.Value)},
 		}
 		if asks {
 			r.Value = a.value

@@ -102,8 +102,8 @@ func (f *Future[R]) result() (R, error) {
 // Call runs fn with arg on a worker and returns its result: Python's apply. Failures of the task are *TaskError; ctx's error, ErrClosed and the like are about
 // the call and come bare. When ctx ends Call returns at once, and the worker is freed within the stop grace.
 //
-// Arguments are encoded before Call returns or a worker is chosen; the type A is inferred from fn, so for a function that takes an
-// interface write any(x).
+// Arguments are encoded before Call returns or a worker is chosen; a []byte or string of more than 64 KiB is sent from where it is, and a Call that is
+// cancelled returns once its bytes are no longer read. The type A is inferred from fn, so for a function that takes an interface write any(x).
 func Call[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], arg A, opts ...CallOption) (R, error) {
 	f := begin(ctx, p, fn, &arg, opts, true)
 	defer runtime.KeepAlive(p)
@@ -118,7 +118,8 @@ func Call[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], arg A, o
 }
 
 // Go runs fn with arg on a worker and returns at once: Python's apply_async and submit. It waits only for room in a bounded queue (WithQueueSize). The
-// argument is encoded before Go returns. When ctx ends before the result is there, so does the task.
+// argument is encoded before Go returns, but for a []byte or string of more than 64 KiB: that is sent from where it is, and must not be changed until the
+// Future is answered. When ctx ends before the result is there, so does the task.
 func Go[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], arg A, opts ...CallOption) *Future[R] {
 	return begin(ctx, p, fn, &arg, opts, false)
 }
@@ -135,7 +136,7 @@ func begin[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], arg *A,
 		if a.err != nil {
 			return r, a.err
 		}
-		err = t.value(&r, -1, a.outcome, a.value, a.worker)
+		err = t.value(&r, -1, a.outcome, a.value, a.owned, a.worker)
 		if endedBy(ctx, err) {
 			return r, causeOf(ctx)
 		}
@@ -163,7 +164,7 @@ func begin[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], arg *A,
 
 func submit[A, R any](ctx context.Context, t *typed[A, R], c *call, arg *A, cfg *callConfig) error {
 	var err error
-	if c.item, err = t.appendItem(c.small[:0], -1, arg); err != nil {
+	if c.item, c.lent, err = t.lendItem(c.small[:0], -1, arg); err != nil {
 		t.core.countRefused()
 		return err
 	}
@@ -272,7 +273,7 @@ func gather[A, R any](ctx context.Context, t *typed[A, R], calls []*call) ([]Res
 		var task *TaskError
 		switch {
 		case a.err == nil:
-			r.Err = t.value(&r.Value, -1, a.outcome, a.value, a.worker)
+			r.Err = t.value(&r.Value, -1, a.outcome, a.value, a.owned, a.worker)
 		case !errors.As(a.err, &task) && failure == nil:
 			failure = a.err
 		}

@@ -94,11 +94,32 @@ func (c *config) spec(marker boot.Marker, slot int) osproc.Spec {
 	if !c.cleanEnv {
 		env = append(os.Environ(), c.env...)
 	}
-	spec := osproc.Spec{Env: marker.Apply(lastOfEach(env)), Dir: c.dir, Nice: c.nice, SetNice: c.niceSet}
+	spec := osproc.Spec{Env: marker.Apply(lastOfEach(env)), Dir: c.dir, Nice: c.nice, SetNice: c.niceSet, Capacity: pipeCapacity(c.workers)}
 	if len(c.cpus) > 0 {
 		spec.CPUs = c.cpus[slot%len(c.cpus)]
 	}
 	return spec
+}
+
+// A longer pipe saves switches between the two processes while large values travel: an echo of 1 MiB went half as fast again through pipes of 1 MiB as
+// through the system's 64 KiB. All pipes of a user share a quota, 64 MiB by default, and who is over it gets pipes of two pages: a pool takes a
+// quarter.
+const (
+	mostCapacity  = 1 << 20
+	leastCapacity = 64 << 10
+	allCapacity   = 16 << 20
+)
+
+// pipeCapacity is what each of a worker's two pipes should hold, a power of two; 0 for what the system gives.
+func pipeCapacity(workers int) int {
+	capacity := mostCapacity
+	for capacity > leastCapacity && 2*workers*capacity > allCapacity {
+		capacity /= 2
+	}
+	if capacity == leastCapacity {
+		return 0
+	}
+	return capacity
 }
 
 // lastOfEach keeps the last of variables that are set more than once: getenv in C and in Go returns the first.

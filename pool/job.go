@@ -3,6 +3,8 @@ package pool
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,6 +38,8 @@ type job struct {
 	// bytes of encoded values that are in the pool or wait for the consumer.
 	bytes atomic.Int64
 
+	lends bool // of the feeder: the workers are sent memory of the caller
+
 	// stop is closed when no more input is wanted.
 	stop     chan struct{}
 	stopOnce sync.Once
@@ -68,6 +72,7 @@ type chunk struct {
 	first   int // index of the first
 	n       int
 	body    []byte
+	lent    []byte    // the end of the only item, where that is the caller's memory
 	attempt int       // attempts that were made before
 	open    bool      // the feeder still appends to it
 	made    time.Time // where times are wanted: when the first was fed
@@ -78,6 +83,7 @@ type span struct {
 	first int
 	n     int
 	items []byte
+	owned bool  // items is memory of its own, and of one item
 	err   error // then n is 1
 
 	worker   origin
@@ -146,15 +152,16 @@ func (j *job) appendLocked(index int, item []byte) {
 	j.chunks = append(j.chunks, c)
 }
 
-// submit hands over a whole chunk; the job owns body from now on. Only the feeder calls it.
-func (j *job) submit(first, n int, body []byte) {
-	j.bytes.Add(int64(len(body)))
+// submit hands over a whole chunk; the job owns body from now on, and reads lent until it is reclaimed. Only the feeder calls it.
+func (j *job) submit(first, n int, body, lent []byte) {
+	j.bytes.Add(int64(len(body) + len(lent)))
+	j.lends = j.lends || lent != nil
 	j.mu.Lock()
 	if j.dead || j.failure != nil {
 		j.mu.Unlock()
 		return
 	}
-	j.chunks = append(j.chunks, chunk{first: first, n: n, body: body})
+	j.chunks = append(j.chunks, chunk{first: first, n: n, body: body, lent: lent})
 	j.fed += n
 	j.waiting += n
 	empty := j.waiting == n
@@ -398,6 +405,24 @@ func (j *job) stopDelaysLocked() {
 	j.delays = nil
 }
 
+// reclaim returns when nobody reads the caller's memory any more. The consumer calls it when it has ended.
+func (j *job) reclaim() {
+	if j.lends {
+		j.core.reclaim(j)
+	}
+}
+
+// reclaim returns when no outbox reads what lender has lent any more. More than one may: what was taken back from a worker before it was written is
+// written nevertheless.
+func (c *core) reclaim(lender any) {
+	c.mu.Lock()
+	procs := slices.Collect(maps.Keys(c.live))
+	c.mu.Unlock()
+	for _, p := range procs {
+		p.out.reclaim(lender)
+	}
+}
+
 func (j *job) place() *place { return &j.at }
 
 func (j *job) waits() int {
@@ -414,7 +439,7 @@ func (j *job) take(limit limiter) *batch {
 	}
 	most := limit(j.fn, j.waiting, j.chunk)
 	first := &j.chunks[0]
-	b := &batch{from: j, n: min(most, first.n)}
+	b := &batch{from: j, n: min(most, first.n), lent: first.lent, lender: j}
 	b.head = wire.TasksHead{Func: j.fn, First: first.first, Attempt: first.attempt + 1, Soft: j.soft, Hard: j.hard}
 	if j.timed {
 		b.head.Flags |= wire.WantTiming
@@ -447,7 +472,7 @@ func (j *job) putBack(b *batch, from int) {
 		j.answered += n
 		finished = j.finishLocked()
 	default:
-		back := chunk{first: b.head.First + from, n: n, body: b.cut(from, b.limit), attempt: b.head.Attempt - 1, made: b.made}
+		back := chunk{first: b.head.First + from, n: n, body: b.cut(from, b.limit), lent: b.lent, attempt: b.head.Attempt - 1, made: b.made}
 		j.chunks = append([]chunk{back}, j.chunks...)
 		j.waiting += n
 	}
@@ -472,6 +497,7 @@ func (j *job) deliver(b *batch, from, n int, items []byte, owned bool) {
 	s := span{
 		first: b.head.First + from, n: n, items: items,
 		worker: b.origin, argBytes: itemBytes(args / n), batch: b,
+		owned: owned && b.n == 1,
 	}
 	if j.retry.judgesSome(b.head.Attempt, items, n) {
 		go j.judge(b, s)

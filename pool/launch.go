@@ -144,7 +144,7 @@ func (p *proc) welcome() error {
 	}
 	c.mu.Lock()
 	defer c.unlock()
-	p.sendLocked(frame, nil)
+	p.sendLocked(frame)
 	return nil
 }
 

@@ -47,7 +47,7 @@ func (p *proc) farewell() {
 	}
 	c.mu.Lock()
 	p.stopSent = true
-	p.sendLocked(wire.AppendControl(nil, wire.Stop, 0, 0, nil), nil)
+	p.sendLocked(wire.AppendControl(nil, wire.Stop, 0, 0, nil))
 	c.unlock()
 	<-p.gone
 }

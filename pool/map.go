@@ -21,6 +21,7 @@ func Map[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], args []A,
 	if err != nil {
 		return m.results, err
 	}
+	defer m.job.reclaim()
 	return m.results, m.run()
 }
 
@@ -35,6 +36,7 @@ func GoMap[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], args []
 		defer cancel()
 		if err == nil {
 			err = m.run()
+			m.job.reclaim()
 		}
 		f.call.refuse(err)
 	}()
@@ -128,22 +130,25 @@ func (m *mapper[A, R]) submitChunk() {
 	first, n := m.next, 0
 	body := make([]byte, 0, 4096)
 	for m.next < len(m.args) && n < most && len(body) < chunkBytes {
-		before := len(body)
-		out, err := m.appendItem(body, m.next, &m.args[m.next])
+		out, lent, err := m.lendItem(body, m.next, &m.args[m.next])
 		if err != nil {
 			m.job.refuse(m.next, err)
 			m.next++
 			break // the indexes of a chunk are consecutive
 		}
-		if len(out)-before > chunkBytes && n > 0 {
+		if n > 0 && (lent != nil || len(out)-len(body) > chunkBytes) {
 			break // a long one travels alone; it is encoded again
 		}
 		body = out
 		n++
 		m.next++
+		if lent != nil {
+			m.job.submit(first, n, body, lent)
+			return
+		}
 	}
 	if n > 0 {
-		m.job.submit(first, n, body)
+		m.job.submit(first, n, body, nil)
 	}
 }
 

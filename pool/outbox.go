@@ -98,6 +98,12 @@ func (o *outbox) copyLocked(b []byte) {
 
 // reclaim returns when nobody reads what lender has lent any more. What is not written yet is copied.
 func (o *outbox) reclaim(lender any) {
+	o.mu.Lock()
+	lent := slices.ContainsFunc(o.queue, func(p piece) bool { return p.lender == lender })
+	o.mu.Unlock()
+	if !lent {
+		return // what is being written is still in the queue
+	}
 	o.pen.Lock()
 	defer o.pen.Unlock()
 	o.mu.Lock()
@@ -215,8 +221,11 @@ func (o *outbox) dropLocked(n int) {
 	}
 }
 
-// end makes the outbox drop everything. The pipe must be closed first, so that run, which may be waiting for it, ends.
+// end makes the outbox drop everything; nothing of it is read any more when it returns. The pipe must be closed first, so that run, which may be
+// waiting for it, ends.
 func (o *outbox) end() {
+	o.pen.Lock()
+	defer o.pen.Unlock()
 	o.mu.Lock()
 	o.endLocked()
 	o.mu.Unlock()

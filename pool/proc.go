@@ -313,7 +313,7 @@ func (p *proc) recallLocked(b *batch, from int) {
 	}
 	b.recalling = true
 	p.recalls++
-	p.sendLocked(wire.AppendControl(nil, wire.Recall, b.id, uint32(from), nil), nil)
+	p.sendLocked(wire.AppendControl(nil, wire.Recall, b.id, uint32(from), nil))
 }
 
 // recallAllLocked takes back all that has not started.
@@ -347,7 +347,7 @@ func (p *proc) cancelLocked(b *batch, offset int) {
 
 // cancelRunningLocked asks a running task to end, and kills the process if it has not within the stop grace.
 func (p *proc) cancelRunningLocked(b *batch, offset int) {
-	p.sendLocked(wire.AppendControl(nil, wire.Cancel, b.id, uint32(offset), nil), nil)
+	p.sendLocked(wire.AppendControl(nil, wire.Cancel, b.id, uint32(offset), nil))
 	if b.doomed == offset+1 {
 		return
 	}
@@ -430,14 +430,20 @@ func (p *proc) giveLocked(b *batch) {
 	var buf [wire.HeaderSize + 64]byte
 	frame := b.head.Append(buf[:wire.HeaderSize])
 	wire.Header{
-		Kind: wire.Tasks, Count: uint32(b.n), ID: b.id, Length: uint64(len(frame) - wire.HeaderSize + len(b.body)),
+		Kind: wire.Tasks, Count: uint32(b.n), ID: b.id, Length: uint64(len(frame) - wire.HeaderSize + len(b.body) + len(b.lent)),
 	}.Put(frame)
-	p.sendLocked(frame, b.body)
+	p.out.add(frame, b.body, b.lent, b.lender)
+	p.sentLocked(len(frame) + len(b.body) + len(b.lent))
 }
 
-func (p *proc) sendLocked(head, body []byte) {
-	p.out.add(head, body, nil, nil)
-	p.core.stats.BytesSent += int64(len(head) + len(body))
+func (p *proc) sendLocked(frame []byte) {
+	p.out.add(frame, nil, nil, nil)
+	p.sentLocked(len(frame))
+}
+
+// sentLocked takes note that the outbox has something.
+func (p *proc) sentLocked(n int) {
+	p.core.stats.BytesSent += int64(n)
 	if !slices.Contains(p.core.dirty, p) {
 		p.core.dirty = append(p.core.dirty, p)
 	}

@@ -99,7 +99,7 @@ func (p *proc) heartLocked(now time.Time, paused bool, patience time.Duration) b
 	switch {
 	case h.asked.IsZero():
 		h.asked, h.moved = now, moved
-		p.sendLocked(wire.AppendControl(nil, wire.Ping, 0, 0, nil), nil)
+		p.sendLocked(wire.AppendControl(nil, wire.Ping, 0, 0, nil))
 	case paused || moved-h.moved >= progressBytes || p.telling.Load():
 		// A Ping waits behind the frame that is being written, its answer behind the one that is being sent.
 		h.asked, h.moved = now, moved

@@ -166,7 +166,7 @@ func (j *job) retryLocked(b *batch, offset int) bool {
 		return false
 	}
 	c.stats.Retried++
-	again := chunk{first: b.head.First + offset, n: 1, body: b.cut(offset, offset+1), attempt: b.head.Attempt, made: b.made}
+	again := chunk{first: b.head.First + offset, n: 1, body: b.cut(offset, offset+1), lent: b.lent, attempt: b.head.Attempt, made: b.made}
 	if j.retry.delay <= 0 {
 		j.requeueLocked(again)
 		return true
@@ -234,7 +234,7 @@ func (j *job) judge(b *batch, first span) {
 		index := first.first + i
 		if j.retry.judges(b.head.Attempt, item.Outcome) && j.retry.again(j.core, b, index, item) && j.tryAgain(b, index-b.head.First) {
 			pass(items)
-			j.bytes.Add(int64(len(b.cut(index-b.head.First, index-b.head.First+1)) - (len(items) - len(rest))))
+			j.bytes.Add(int64(len(b.cut(index-b.head.First, index-b.head.First+1)) + len(b.lent) - (len(items) - len(rest))))
 			start = rest
 			done.first, done.n = index+1, 0
 		} else {

@@ -40,23 +40,40 @@ func (t *typed[A, R]) configure(cfg *callConfig) {
 
 // appendItem appends an argument as a task item. On an error dst comes back as it was.
 func (t *typed[A, R]) appendItem(dst []byte, index int, arg *A) ([]byte, error) {
-	start := len(dst)
 	out, err := t.args.Append(wire.Reserve(dst), arg)
-	if err == nil && len(out)-start-1 > t.core.cfg.maxPayload {
-		err = fmt.Errorf("%w: %d bytes, more than the %d of WithMaxPayload", wire.ErrTooLarge, len(out)-start-1, t.core.cfg.maxPayload)
+	return t.finishItem(out, len(dst), nil, index, err)
+}
+
+// lendItem is appendItem that does not copy a long []byte or string: it appends what stands before its bytes, and returns those.
+func (t *typed[A, R]) lendItem(dst []byte, index int, arg *A) (item, lent []byte, err error) {
+	out, lent, err := t.args.AppendLent(wire.Reserve(dst), arg)
+	item, err = t.finishItem(out, len(dst), lent, index, err)
+	return item, lent, err
+}
+
+// finishItem makes an item of a value that was encoded behind start, or an error of what went wrong.
+func (t *typed[A, R]) finishItem(out []byte, start int, lent []byte, index int, err error) ([]byte, error) {
+	if size := len(out) - start - 1 + len(lent); err == nil && size > t.core.cfg.maxPayload {
+		err = fmt.Errorf("%w: %d bytes, more than the %d of WithMaxPayload", wire.ErrTooLarge, size, t.core.cfg.maxPayload)
 	}
 	if err != nil {
 		err = &EncodeError{Side: "parent", Type: t.args.TypeName(), Err: err}
-		return dst[:start], &TaskError{Func: t.fn, Index: index, Slot: -1, Err: err}
+		return out[:start], &TaskError{Func: t.fn, Index: index, Slot: -1, Err: err}
 	}
-	return wire.PrefixLast(out, start+1), nil
+	return wire.PrefixLast(out, start+1, len(lent)), nil
 }
 
 // value sets *r to what a worker answered, or returns the error of the task; *r is the zero value then. *r may be memory that is used again.
-func (t *typed[A, R]) value(r *R, index int, outcome wire.Outcome, value []byte, at origin) error {
+// owned says that nobody else uses the memory of value.
+func (t *typed[A, R]) value(r *R, index int, outcome wire.Outcome, value []byte, owned bool, at origin) error {
 	var err error
 	if outcome == wire.Value {
-		if err = t.results.Decode(value, r); err == nil {
+		if owned {
+			err = t.results.DecodeOwned(value, r)
+		} else {
+			err = t.results.Decode(value, r)
+		}
+		if err == nil {
 			return nil
 		}
 		err = &DecodeError{Side: "parent", Type: t.results.TypeName(), Err: err}
@@ -79,7 +96,7 @@ func (t *typed[A, R]) pop(s *span, r *R) (item wire.Result, err error) {
 		return item, s.err
 	}
 	item, s.items, _ = wire.CutResult(s.items) // the frame was checked
-	return item, t.value(r, index, item.Outcome, item.Value, s.worker)
+	return item, t.value(r, index, item.Outcome, item.Value, s.owned, s.worker)
 }
 
 // endedBy reports whether err is what a task made of the end of ctx. The deadline ends the task's context in the worker too, and the task's

@@ -11,6 +11,7 @@ import (
 const (
 	readBuffer = 64 << 10 // a default pipe's capacity: one read empties it
 	growStep   = 4 << 20  // what is allocated on a header's word alone
+	growFactor = 64       // and how many times what has come, after that
 )
 
 // Frame is a header and its payload.
@@ -28,6 +29,7 @@ type Reader struct {
 	src        io.Reader
 	maxPayload uint64
 	accept     func(Kind) bool
+	trusts     bool
 
 	buf        []byte // of readBuffer bytes
 	start, end int    // unread part of buf
@@ -41,6 +43,9 @@ func NewReader(src io.Reader, maxPayload uint64, accept func(Kind) bool) *Reader
 
 // SetMaxPayload changes the limit, for a worker that learns it from Welcome.
 func (r *Reader) SetMaxPayload(n uint64) { r.maxPayload = n }
+
+// Trust makes the Reader allocate at once what a header announces: for a worker, which can but trust its parent.
+func (r *Reader) Trust() { r.trusts = true }
 
 // Buffered returns how many bytes have been read from the source but not returned.
 func (r *Reader) Buffered() int { return r.end - r.start }
@@ -130,12 +135,16 @@ func (r *Reader) small(h Header) (Frame, error) {
 // large reads into memory of its own that grows with what has arrived, so that
 // a header alone cannot make this side allocate what it announces.
 func (r *Reader) large(h Header) (Frame, error) {
-	payload := make([]byte, 0, min(int(h.Length), growStep))
+	first := int(h.Length)
+	if !r.trusts {
+		first = min(first, growStep)
+	}
+	payload := make([]byte, 0, first)
 	payload = append(payload, r.buf[r.start:r.end]...)
 	r.start, r.end = 0, 0
 	for len(payload) < int(h.Length) {
 		if len(payload) == cap(payload) {
-			bigger := make([]byte, len(payload), min(int(h.Length), 2*cap(payload)))
+			bigger := make([]byte, len(payload), min(int(h.Length), growFactor*cap(payload)))
 			copy(bigger, payload)
 			payload = bigger
 		}

@@ -193,7 +193,7 @@ func TestItemsOfEverySizeCarryTheirLength(t *testing.T) {
 		direct := wire.AppendItem(nil, value)
 		dst := wire.Reserve([]byte("before"))
 		from := len(dst)
-		dst = wire.PrefixLast(append(dst, value...), from)
+		dst = wire.PrefixLast(append(dst, value...), from, 0)
 		require.Equal(t, "before", string(dst[:6]))
 		require.True(t, bytes.Equal(direct, dst[6:]), "size %d", n)
 		got, rest, ok := wire.CutItem(dst[6:])

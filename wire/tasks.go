@@ -105,11 +105,11 @@ func SkipItems(b []byte, n int) int {
 	return len(b) - len(rest)
 }
 
-// PrefixLast makes the last len(dst)-from bytes of dst, a value just appended, an item:
+// PrefixLast makes the last len(dst)-from bytes of dst, a value just appended, and lent more bytes that will follow it an item:
 // it inserts their length before them. Most values are short and leave one byte of
 // room before them (see Reserve), so that nothing moves.
-func PrefixLast(dst []byte, from int) []byte {
-	n := uint64(len(dst) - from)
+func PrefixLast(dst []byte, from, lent int) []byte {
+	n := uint64(len(dst) - from + lent)
 	size := UintSize(n)
 	if size == 1 {
 		dst[from-1] = byte(n)

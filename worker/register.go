@@ -30,23 +30,27 @@ func Register[A, R any](name string, fn func(ctx context.Context, arg A) (R, err
 	registry.Register(name, func() registry.Invoke {
 		var a, noArg A // here, because what is decoded into is on the heap: one for each worker, not for each task
 		var r, noResult R
-		return func(ctx context.Context, arg, dst []byte) ([]byte, wire.Outcome, error) {
-			err := args.Decode(arg, &a)
+		return func(ctx context.Context, arg []byte, owned bool, dst []byte) (out, lent []byte, outcome wire.Outcome, err error) {
+			if owned {
+				err = args.DecodeOwned(arg, &a)
+			} else {
+				err = args.Decode(arg, &a)
+			}
 			if err != nil {
-				return dst, wire.Undecodable, err
+				return dst, nil, wire.Undecodable, err
 			}
 			r, err = fn(ctx, a)
 			a = noArg // the next task of this function may be long in coming
 			if err != nil {
 				r = noResult
-				return dst, wire.Failed, err
+				return dst, nil, wire.Failed, err
 			}
-			out, err := results.Append(dst, &r)
+			out, lent, err = results.AppendLent(dst, &r)
 			r = noResult
 			if err != nil {
-				return dst, wire.Unencodable, err
+				return dst, nil, wire.Unencodable, err
 			}
-			return out, wire.Value, nil
+			return out, lent, wire.Value, nil
 		}
 	})
 	return Func[A, R]{name}

@@ -11,6 +11,7 @@ type Codec[T any] struct {
 	name   string
 	append func(dst []byte, v *T) ([]byte, error)
 	decode func(src []byte, v *T) error
+	bulk   bulk[T]
 }
 
 // codecs caches one *Codec[T] per reflect.Type of T.
@@ -31,6 +32,7 @@ func For[T any]() *Codec[T] {
 func newCodec[T any](t reflect.Type) *Codec[T] {
 	c := &Codec[T]{name: t.String()}
 	if c.append, c.decode = basicFuncs[T](); c.append != nil {
+		c.bulk = bulkOf[T]()
 		return c
 	}
 	n := nodeOf(t)

@@ -40,6 +40,16 @@ func (l *links) open(own bool) (err error) {
 	return err
 }
 
+// enlarge gives the pipes of the wire a capacity, if they can have it.
+func (l *links) enlarge(capacity int) {
+	if capacity == 0 || PipeSize != 0 {
+		return
+	}
+	for _, f := range l.theirs[:fdWires] {
+		setCapacity(f, capacity)
+	}
+}
+
 // add keeps the child's end under the next descriptor number and returns the parent's.
 func (l *links) add(ours, theirs *os.File, err error) (*os.File, error) {
 	if err == nil {
@@ -58,8 +68,9 @@ func (l *links) files(page *os.File) []*os.File {
 }
 
 const (
-	fdLife = 3
-	fdPage = 4
+	fdWires = 2 // 0 and 1
+	fdLife  = 3
+	fdPage  = 4
 )
 
 func (l *links) closeTheirs() {

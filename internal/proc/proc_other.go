@@ -36,3 +36,5 @@ func describe(path string) string { return path }
 func identify() (string, error) { return hashExecutable() }
 
 func searchable(string) error { return nil }
+
+func setCapacity(*os.File, int) {}

@@ -38,6 +38,7 @@ func Start(spec Spec) (*Process, error) {
 	if err != nil {
 		return nil, named(err, path)
 	}
+	links.enlarge(spec.Capacity)
 	p, err := spawn(&spec, path, links)
 	links.closeTheirs()
 	if err != nil {

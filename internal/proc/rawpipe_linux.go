@@ -1,6 +1,10 @@
 package proc
 
-import "golang.org/x/sys/unix"
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
 
 // rawPipe makes a pipe that no concurrent fork can inherit.
 func rawPipe() (r, w int, err error) {
@@ -23,4 +27,9 @@ func resize(fd int) error {
 	}
 	_, err := unix.FcntlInt(uintptr(fd), unix.F_SETPIPE_SZ, PipeSize)
 	return err
+}
+
+// setCapacity changes the capacity of a pipe. The kernel refuses what is over the user's quota.
+func setCapacity(f *os.File, capacity int) {
+	_, _ = unix.FcntlInt(f.Fd(), unix.F_SETPIPE_SZ, capacity)
 }

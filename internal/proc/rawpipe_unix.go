@@ -3,6 +3,7 @@
 package proc
 
 import (
+	"os"
 	"syscall"
 )
 
@@ -18,3 +19,6 @@ func rawPipe() (r, w int, err error) {
 	syscall.CloseOnExec(p[1])
 	return p[0], p[1], nil
 }
+
+// setCapacity does nothing: these systems size their pipes themselves.
+func setCapacity(*os.File, int) {}

@@ -47,6 +47,10 @@ type Spec struct {
 	// Limits are set on the child before Start returns, when it has run for a moment already.
 	Limits harden.Limits
 
+	// Capacity is what the pipes behind the child's descriptors 0 and 1 should hold, in bytes; 0 is what the system gives. Linux only, and only as
+	// far as the user's quota allows (pipe-user-pages-soft, pipe-max-size): a pipe that cannot be enlarged stays as it is.
+	Capacity int
+
 	// OOMScore is added to how likely the kernel is to kill the child when memory runs out; see harden.RaiseOOMScore. Where that
 	// does not work the child runs without.
 	OOMScore int

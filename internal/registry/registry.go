@@ -15,9 +15,10 @@ import (
 // MaxName is the longest name of a function in bytes.
 const MaxName = 255
 
-// Invoke runs a function on an encoded argument and appends the encoded result to dst.
+// Invoke runs a function on an encoded argument and appends the encoded result to dst. owned says that nobody else uses the memory of arg, so
+// that the argument may keep it. A long result is not appended but for what stands before its bytes: those are lent.
 // Unless the outcome is wire.Value the error says why, and dst comes back as it was.
-type Invoke func(ctx context.Context, arg, dst []byte) ([]byte, wire.Outcome, error)
+type Invoke func(ctx context.Context, arg []byte, owned bool, dst []byte) (out, lent []byte, outcome wire.Outcome, err error)
 
 var (
 	mu        sync.RWMutex

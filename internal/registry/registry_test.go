@@ -13,7 +13,9 @@ import (
 )
 
 func nothing() registry.Invoke {
-	return func(_ context.Context, _, dst []byte) ([]byte, wire.Outcome, error) { return dst, wire.Value, nil }
+	return func(_ context.Context, _ []byte, _ bool, dst []byte) ([]byte, []byte, wire.Outcome, error) {
+		return dst, nil, wire.Value, nil
+	}
 }
 
 func TestAFunctionIsFoundUnderItsNameAlone(t *testing.T) {

@@ -38,6 +38,7 @@ type batch struct {
 	count    int
 	head     wire.TasksHead
 	items    []byte
+	owned    bool      // items are memory of the batch's one task
 	deadline time.Time // the caller's; zero for none
 
 	fresh []Task // contexts not used yet
@@ -157,14 +158,14 @@ func (s *Server) announce(b *batch) {
 func (s *Server) one(b *batch, invoke registry.Invoke, arg []byte, w *stopwatch) {
 	t := b.task(b.offset)
 	t.wind()
-	out, outcome := s.call(t, invoke, arg)
+	out, lent, outcome := s.call(t, invoke, arg)
 	t.finish()
-	s.answer(b, out, outcome, w)
+	s.answer(b, out, lent, outcome, w)
 }
 
 // call invokes the function and turns whatever comes of it into an outcome and its value,
-// which lies in s.out.scratch behind headroom.
-func (s *Server) call(t *Task, invoke registry.Invoke, arg []byte) (out []byte, outcome wire.Outcome) {
+// which lies in s.out.scratch behind headroom, but for the bytes that are lent.
+func (s *Server) call(t *Task, invoke registry.Invoke, arg []byte) (out, lent []byte, outcome wire.Outcome) {
 	scratch := s.out.takeScratch()
 	returned := false
 	defer func() {
@@ -172,45 +173,47 @@ func (s *Server) call(t *Task, invoke registry.Invoke, arg []byte) (out []byte, 
 			return
 		}
 		failure := panicked(recover())
-		out, outcome = failure.append(scratch), wire.Panicked
+		out, lent, outcome = failure.append(scratch), nil, wire.Panicked
 		if failure.goexit {
 			s.leave(t, out)
 		}
 	}()
-	out, outcome, err := invoke(t, arg, scratch)
+	out, lent, outcome, err := invoke(t, arg, t.batch.owned, scratch)
 	if err != nil && outcome == wire.Failed && t.isOverdue() {
 		outcome = wire.Overdue
 	}
-	if err == nil && uint64(len(out)-headroom) > s.welcome.Max {
-		err = fmt.Errorf("%w: %d bytes, more than the %d of WithMaxPayload", wire.ErrTooLarge, len(out)-headroom, s.welcome.Max)
+	if size := uint64(len(out) - headroom + len(lent)); err == nil && size > s.welcome.Max {
+		err = fmt.Errorf("%w: %d bytes, more than the %d of WithMaxPayload", wire.ErrTooLarge, size, s.welcome.Max)
 		outcome = wire.Unencodable
 	}
 	if err != nil {
-		out = remote.Append(scratch[:headroom], err)
+		out, lent = remote.Append(scratch[:headroom], err), nil
 	}
 	returned = true
-	return out, outcome
+	return out, lent, outcome
 }
 
 // leave answers for a task that takes its goroutine with it; nothing after the call of
 // the function will run.
 func (s *Server) leave(t *Task, out []byte) {
 	t.finish()
-	s.answer(t.batch, out, wire.Panicked, &stopwatch{})
+	s.answer(t.batch, out, nil, wire.Panicked, &stopwatch{})
 }
 
-func (s *Server) answer(b *batch, out []byte, outcome wire.Outcome, w *stopwatch) {
+func (s *Server) answer(b *batch, out, lent []byte, outcome wire.Outcome, w *stopwatch) {
 	last := b.offset+1 >= b.count
 	exec, cpu := w.lap(last)
 	timed := b.head.Flags&wire.WantTiming != 0
-	s.out.add(b.id, b.offset, out, outcome, timed, exec, cpu, last && len(s.work) == 0 || !s.cfg.Shared)
+	s.out.add(b.id, b.offset, out, lent, outcome, timed, exec, cpu, last && len(s.work) == 0 || !s.cfg.Shared)
 }
 
 func (s *Server) flush() { s.out.flush() }
 
 func unknown(name string) registry.Invoke {
 	err := fmt.Errorf("there is no %q; register functions before worker.Main is called, best in package-level variables", name)
-	return func(_ context.Context, _, dst []byte) ([]byte, wire.Outcome, error) { return dst, wire.Unknown, err }
+	return func(_ context.Context, _ []byte, _ bool, dst []byte) ([]byte, []byte, wire.Outcome, error) {
+		return dst, nil, wire.Unknown, err
+	}
 }
 
 // panicValue is what a task panicked with.

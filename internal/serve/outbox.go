@@ -26,7 +26,7 @@ const (
 // when a task takes long. A result that is only published takes no lock: how many there are is in the page, and whose they are is
 // written down where a batch begins.
 type outbox struct {
-	w    io.Writer
+	put  func(pieces [][]byte) error // writes them all
 	page *shm.Page
 
 	// Of execLoop alone.
@@ -55,7 +55,7 @@ type group struct {
 }
 
 func newOutbox(w io.Writer, page *shm.Page) *outbox {
-	o := &outbox{w: w, page: page}
+	o := &outbox{put: vectorWriter(w), page: page}
 	o.timer = time.AfterFunc(time.Hour, o.onTimer)
 	o.timer.Stop()
 	return o
@@ -69,13 +69,13 @@ func (o *outbox) takeScratch() []byte {
 	return o.scratch[:headroom]
 }
 
-// add takes one result: out holds the value behind headroom. now says that nothing
+// add takes one result: out holds the value behind headroom, but for the bytes that are lent. now says that nothing
 // will follow for a while.
-func (o *outbox) add(id uint64, offset int, out []byte, outcome wire.Outcome, timed bool, exec, cpu time.Duration, now bool) {
+func (o *outbox) add(id uint64, offset int, out, lent []byte, outcome wire.Outcome, timed bool, exec, cpu time.Duration, now bool) {
 	o.scratch = out[:headroom]
-	item := withHead(out, outcome, timed, exec, cpu)
-	if len(item) > shm.MaxRingItem {
-		o.writeLarge(id, offset, out, len(item), wire.ResultsHead{Exec: exec, CPU: cpu})
+	item := withHead(out, outcome, timed, exec, cpu, len(out)-headroom+len(lent))
+	if len(item)+len(lent) > shm.MaxRingItem {
+		o.writeLarge(id, offset, out, len(item), lent, wire.ResultsHead{Exec: exec, CPU: cpu})
 		return
 	}
 	if o.id != id || o.next != offset {
@@ -120,27 +120,27 @@ func (o *outbox) arm() {
 	o.timer.Reset(flushAfter)
 }
 
-// withHead puts the item's head right before the value and returns the item.
-func withHead(out []byte, outcome wire.Outcome, timed bool, exec, cpu time.Duration) []byte {
+// withHead puts the item's head right before the value, which has size bytes, and returns the item.
+func withHead(out []byte, outcome wire.Outcome, timed bool, exec, cpu time.Duration, size int) []byte {
 	var head [32]byte
-	n := len(wire.AppendResultHead(head[:0], outcome, timed, exec, cpu, len(out)-headroom))
+	n := len(wire.AppendResultHead(head[:0], outcome, timed, exec, cpu, size))
 	copy(out[headroom-n:], head[:n])
 	return out[headroom-n:]
 }
 
 // writeLarge writes a result that does not go through the ring: its frame is
 // built in the headroom before it, so that the value is not copied.
-func (o *outbox) writeLarge(id uint64, offset int, out []byte, item int, head wire.ResultsHead) {
+func (o *outbox) writeLarge(id uint64, offset int, out []byte, item int, lent []byte, head wire.ResultsHead) {
 	var h [32]byte
 	headLen := len(head.Append(h[:0]))
 	start := len(out) - item - headLen - wire.HeaderSize
 	frame := out[start:]
-	wire.Header{Kind: wire.Results, Count: 1, ID: id, Arg: uint32(offset), Length: uint64(headLen + item)}.Put(frame)
+	wire.Header{Kind: wire.Results, Count: 1, ID: id, Arg: uint32(offset), Length: uint64(headLen + item + len(lent))}.Put(frame)
 	copy(frame[wire.HeaderSize:], h[:headLen])
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.flushLocked()
-	o.writeLocked(frame)
+	o.writeLocked(frame, lent)
 	o.id = 0 // the next result begins a group
 }
 
@@ -207,8 +207,8 @@ func (o *outbox) write(frame []byte) error {
 	return o.err
 }
 
-func (o *outbox) writeLocked(b []byte) {
+func (o *outbox) writeLocked(pieces ...[]byte) {
 	if o.err == nil {
-		_, o.err = o.w.Write(b)
+		o.err = o.put(pieces)
 	}
 }

@@ -208,12 +208,12 @@ func failure(t *testing.T, r result) *remote.Error {
 
 func register(name string, f func(ctx context.Context, arg []byte) ([]byte, error)) {
 	registry.Register(name, func() registry.Invoke {
-		return func(ctx context.Context, arg, dst []byte) ([]byte, wire.Outcome, error) {
+		return func(ctx context.Context, arg []byte, _ bool, dst []byte) ([]byte, []byte, wire.Outcome, error) {
 			value, err := f(ctx, arg)
 			if err != nil {
-				return dst, wire.Failed, err
+				return dst, nil, wire.Failed, err
 			}
-			return append(dst, value...), wire.Value, nil
+			return append(dst, value...), nil, wire.Value, nil
 		}
 	})
 }

@@ -80,9 +80,11 @@ type Server struct {
 
 // New returns a Server that has not said hello yet.
 func New(cfg Config) *Server {
+	in := wire.NewReader(cfg.In, 0, wire.Kind.FromParent)
+	in.Trust()
 	return &Server{
 		cfg:       cfg,
-		in:        wire.NewReader(cfg.In, 0, wire.Kind.FromParent),
+		in:        in,
 		out:       newOutbox(cfg.Out, cfg.Page),
 		work:      make(chan *batch, maxQueued),
 		idle:      make(chan struct{}),
@@ -192,7 +194,7 @@ func (s *Server) accept(f wire.Frame) error {
 	if !f.Owned {
 		items = append(make([]byte, 0, len(items)), items...)
 	}
-	b := &batch{server: s, id: f.ID, count: int(f.Count), head: head, items: items}
+	b := &batch{server: s, id: f.ID, count: int(f.Count), head: head, items: items, owned: f.Owned && f.Count == 1}
 	if head.Deadline > 0 {
 		b.deadline = time.Now().Add(head.Deadline)
 	}
