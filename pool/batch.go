@@ -16,7 +16,8 @@ type batch struct {
 	lent  []byte  // the end of the only item, where that is a caller's memory
 	calls []*call // the calls, one for each task; nil where the tasks are a job's
 
-	lender any // who lent it: a call or a job
+	one    [1]*call // the memory of calls where there is one
+	lender any      // who lent it: a call or a job
 
 	due  time.Time // the caller's deadline; zero for none
 	made time.Time // when the first task was submitted, where that is asked for

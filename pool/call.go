@@ -15,7 +15,7 @@ type answer struct {
 	err     error
 
 	worker origin
-	timing Timing
+	timing *Timing // nil where nobody asked
 }
 
 // origin says where a task ran.
@@ -28,9 +28,10 @@ var nowhere = origin{slot: -1}
 // smallItem is the size up to which an encoded argument, and later the result, lives in the call itself.
 const smallItem = 24
 
-// call is the parent's record of one task of Call, Go or Broadcast.
+// call is the parent's record of one task of Call, Go or Broadcast. It is as small as it can be: there may be a million of them.
 type call struct {
 	promise
+	*terms
 	core *core
 	pool *Pool // keeps a Pool that nobody else holds from being collected while the call is pending; then nil
 
@@ -39,10 +40,7 @@ type call struct {
 	lent   []byte // the end of it, where that is the caller's memory
 	due    time.Time
 	timed  bool
-	limits limits
-	retry  *retry
-	key    string
-	keyed  bool
+	bound  bool  // the end of a context ends it: see watcher
 	pinned *slot // Broadcast: it runs there or nowhere
 
 	result answer // written once before the promise is answered
@@ -59,15 +57,29 @@ type call struct {
 	offset  int
 	proc    *proc
 
-	detach func() bool // stops watching the context
+	watched links // of watchers
 
 	small [smallItem]byte
 }
 
+// terms is what the options say of a call. Calls without options share those of their pool.
+type terms struct {
+	limits limits
+	retry  *retry
+	key    string
+	keyed  bool
+}
+
 // complete answers the call, unless it is answered.
 func (c *call) complete(a answer) {
-	if c.decide(a) {
-		c.tell()
+	if c.lent != nil || c.bound {
+		if c.decide(a) {
+			c.tell()
+		}
+		return
+	}
+	if c.fulfil(func() { c.result, c.pool = a, nil }) {
+		c.core.settle(1)
 	}
 }
 
@@ -78,11 +90,8 @@ func (c *call) decide(a answer) bool {
 
 // tell tells everybody that the call is answered.
 func (c *call) tell() {
-	c.mu.Lock()
-	detach := c.detach // watch sets it, and calls it itself where the answer came first
-	c.mu.Unlock()
-	if detach != nil {
-		detach()
+	if c.bound {
+		c.core.watchers.leave(c)
 	}
 	if c.lent != nil {
 		c.core.reclaim(c)
@@ -188,8 +197,9 @@ func (l *lane) take(limit limiter) *batch {
 	if head == nil {
 		return nil
 	}
-	most := limit(head.fn, l.n, 0)
+	most := limit.most(head.fn, l.n, 0)
 	b := &batch{from: l, due: head.due}
+	b.calls = b.one[:0]
 	b.head = wire.TasksHead{Func: head.fn, First: -1, Attempt: head.attempt + 1, Soft: head.limits.soft, Hard: head.limits.hard}
 	if head.timed {
 		b.head.Flags |= wire.WantTiming
@@ -260,7 +270,11 @@ func (l *lane) deliver(b *batch, from, n int, items []byte, owned bool) {
 			value:   c.keep(r.Value, owned && b.n == 1, asks),
 			owned:   owned && b.n == 1,
 			worker:  b.origin,
-			timing:  Timing{Queued: b.queued(c.made), Exec: r.Exec, CPU: r.CPU, ArgBytes: itemBytes(len(c.item) + len(c.lent)), ResultBytes: len(r.Value)},
+		}
+		if c.timed {
+			a.timing = &Timing{
+				Queued: b.queued(c.made), Exec: r.Exec, CPU: r.CPU, ArgBytes: itemBytes(len(c.item) + len(c.lent)), ResultBytes: len(r.Value),
+			}
 		}
 		if asks {
 			r.Value = a.value

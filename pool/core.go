@@ -33,6 +33,9 @@ type core struct {
 	drained     chan struct{} // closed when stopping and outstanding is 0
 	drainOnce   sync.Once
 
+	plain    *terms // of calls without options
+	watchers watchers
+
 	encodeTime, decodeTime atomic.Int64 // nanoseconds; singles are not measured
 
 	supervisors sync.WaitGroup
@@ -109,6 +112,7 @@ func newCore(cfg *config) (*core, error) {
 		speeds:  map[string]*speed{},
 		delayed: map[*call]*time.Timer{},
 		judged:  map[*call]struct{}{},
+		plain:   &terms{limits: cfg.limits(&callConfig{})},
 	}
 	if cfg.name != "" {
 		c.log = c.log.Named(cfg.name)

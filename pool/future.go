@@ -15,12 +15,13 @@ import (
 
 // Future is a result that comes later. It is Python's AsyncResult and concurrent.futures.Future. All methods may be called from any number of goroutines.
 type Future[R any] struct {
-	call call
-	read func(answer) (R, error) // turns the answer into a result; called once
-	halt func()                  // what Cancel does
+	call    call
+	reading reading[R]
+	ctx     context.Context // the submitter's
+	halt    func()          // what Cancel does, if not cancelling the call
 
-	once sync.Once // read was called
 	mu   sync.Mutex
+	read bool // val and err are what the answer says
 	val  R
 	err  error
 }
@@ -31,16 +32,16 @@ func (f *Future[R]) Done() <-chan struct{} { return f.call.wait() }
 // Wait waits for the result. It may be called by any number of goroutines, any number of times, and gives all the same answer. ctx bounds
 // the waiting only: when it ends first, Wait returns its error and the task goes on.
 func (f *Future[R]) Wait(ctx context.Context) (R, error) {
-	done := f.call.wait()
-	select {
-	case <-done: // first, so that a result that is there wins over a context that has ended
+	if f.call.released() { // first, so that a result that is there wins over a context that has ended
 		return f.result()
-	default:
 	}
 	select {
-	case <-done:
+	case <-f.call.wait():
 		return f.result()
 	case <-ctx.Done():
+		if f.call.released() {
+			return f.result()
+		}
 		var zero R
 		return zero, causeOf(ctx)
 	}
@@ -48,7 +49,13 @@ func (f *Future[R]) Wait(ctx context.Context) (R, error) {
 
 // Cancel asks for the end of the task: if no worker has started it, none will; if one runs it, its context ends, and the worker is
 // killed if it goes on for longer than the stop grace. Wait then returns context.Canceled, unless the result is there already.
-func (f *Future[R]) Cancel() { f.halt() }
+func (f *Future[R]) Cancel() {
+	if f.halt != nil {
+		f.halt()
+		return
+	}
+	f.call.core.cancel(&f.call, context.Canceled)
+}
 
 // OnDone calls fn with the result. Callbacks registered before the result is there run in order, on a goroutine of the pool, before Done is closed:
 // do not Wait for this Future in one. Afterwards fn is called at once in the caller. A panic in fn becomes the Future's error, joined
@@ -87,16 +94,35 @@ func callbackError(v any) error {
 }
 
 func (f *Future[R]) result() (R, error) {
-	f.once.Do(func() {
-		val, err := f.read(f.call.result)
-		f.mu.Lock()
-		f.val, f.err = val, err
-		f.mu.Unlock()
-		f.call.result.value = nil // the encoded form is not needed any more
-	})
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if !f.read {
+		f.read = true
+		f.err = f.decode()
+		f.call.result.value = nil // the encoded form is not needed any more
+	}
 	return f.val, f.err
+}
+
+// decode sets val to what the answer says, or returns its error.
+func (f *Future[R]) decode() error {
+	a := &f.call.result
+	if a.err != nil {
+		return a.err
+	}
+	err := f.reading.value(&f.val, -1, a.outcome, a.value, a.owned, a.worker)
+	if err != nil && endedBy(f.ctx, err) {
+		return causeOf(f.ctx)
+	}
+	return err
+}
+
+// settle sets the result; it is for a Future whose answer comes by no worker.
+func (f *Future[R]) settle(val R, err error) {
+	f.mu.Lock()
+	f.read, f.val, f.err = true, val, err
+	f.mu.Unlock()
+	f.call.refuse(err)
 }
 
 // Call runs fn with arg on a worker and returns its result: Python's apply. Failures of the task are *TaskError; ctx's error, ErrClosed and the like are about
@@ -128,49 +154,46 @@ func Go[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], arg A, opt
 // watches ctx himself.
 func begin[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], arg *A, opts []CallOption, watched bool) *Future[R] {
 	t, err := newTyped(p, fn)
-	f := &Future[R]{}
+	f := &Future[R]{ctx: ctx}
 	c := &f.call
 	c.core, c.pool, c.fn = p.core, p, t.fn
-	f.halt = func() { c.core.cancel(c, context.Canceled) } // does not hold p: who keeps a Future need not keep the pool
-	f.read = func(a answer) (r R, err error) {
-		if a.err != nil {
-			return r, a.err
-		}
-		err = t.value(&r, -1, a.outcome, a.value, a.owned, a.worker)
-		if endedBy(ctx, err) {
-			return r, causeOf(ctx)
-		}
-		return r, err
-	}
-	cfg := callConfig{}
-	if err == nil && len(opts) > 0 {
-		cfg, err = newCallConfig(opts)
-	}
+	c.bound = !watched && ctx.Done() != nil
 	if err == nil && ctx.Err() != nil {
 		err = causeOf(ctx)
 	}
 	if err == nil {
-		err = submit(ctx, &t, c, arg, &cfg)
+		err = submit(ctx, &t, c, arg, opts)
 	}
+	f.reading = t.reading
 	if err != nil {
 		c.refuse(err)
-		return f
-	}
-	if !watched && ctx.Done() != nil {
-		c.watch(ctx)
+	} else if c.bound {
+		c.core.watchers.join(ctx, c)
 	}
 	return f
 }
 
-func submit[A, R any](ctx context.Context, t *typed[A, R], c *call, arg *A, cfg *callConfig) error {
-	var err error
+// noOptions is the configuration of a call without options. It is only read.
+var noOptions callConfig
+
+func submit[A, R any](ctx context.Context, t *typed[A, R], c *call, arg *A, opts []CallOption) (err error) {
+	cfg := &noOptions
+	c.terms = t.core.plain
+	if len(opts) > 0 || t.core.cfg.retries > 0 {
+		own, err := newCallConfig(opts)
+		if err != nil {
+			return err
+		}
+		t.configure(&own)
+		cfg = &own
+		c.terms = &terms{limits: own.limits, retry: own.retry, key: own.key, keyed: own.keyed}
+	}
+	t.soft = c.limits.soft
 	if c.item, c.lent, err = t.lendItem(c.small[:0], -1, arg); err != nil {
 		t.core.countRefused()
 		return err
 	}
 	c.due, _ = ctx.Deadline()
-	t.configure(cfg)
-	c.key, c.keyed, c.limits, c.retry = cfg.key, cfg.keyed, cfg.limits, cfg.retry
 	return t.core.submit(ctx, c, cfg)
 }
 
@@ -186,18 +209,6 @@ func (c *core) countRefused() {
 func (c *call) refuse(err error) {
 	c.claim(func() { c.result, c.pool = answer{err: err, worker: nowhere}, nil })
 	c.announce()
-}
-
-// watch cancels the call when its context ends.
-func (c *call) watch(ctx context.Context) {
-	detach := context.AfterFunc(ctx, func() { c.core.cancel(c, causeOf(ctx)) })
-	c.mu.Lock()
-	c.detach = detach
-	over := c.over
-	c.mu.Unlock()
-	if over {
-		detach()
-	}
 }
 
 // Broadcast runs fn with arg once on every worker and returns what became of each, in the order of the slots: to fill caches, to change
@@ -241,7 +252,7 @@ func (c *core) broadcast(fn string, item []byte, due time.Time, cfg *callConfig,
 		if s.parked || s.state == StateBroken {
 			continue
 		}
-		call := &call{core: c, pool: p, fn: fn, item: item, due: due, limits: cfg.limits, timed: true, made: time.Now(), pinned: s}
+		call := &call{core: c, pool: p, fn: fn, item: item, due: due, terms: &terms{limits: cfg.limits}, timed: true, made: time.Now(), pinned: s}
 		calls = append(calls, call)
 		c.outstanding.Add(1)
 		c.stats.Submitted++
@@ -269,7 +280,10 @@ func gather[A, R any](ctx context.Context, t *typed[A, R], calls []*call) ([]Res
 		}
 		results = append(results, Result[R]{})
 		r := &results[len(results)-1]
-		*r = Result[R]{Index: len(results) - 1, Err: a.err, Slot: c.pinned.id, PID: a.worker.pid, Attempt: a.worker.attempt, Timing: a.timing}
+		*r = Result[R]{Index: len(results) - 1, Err: a.err, Slot: c.pinned.id, PID: a.worker.pid, Attempt: a.worker.attempt}
+		if a.timing != nil {
+			r.Timing = *a.timing
+		}
 		var task *TaskError
 		switch {
 		case a.err == nil:

@@ -437,7 +437,7 @@ func (j *job) take(limit limiter) *batch {
 	if j.waiting == 0 {
 		return nil
 	}
-	most := limit(j.fn, j.waiting, j.chunk)
+	most := limit.most(j.fn, j.waiting, j.chunk)
 	first := &j.chunks[0]
 	b := &batch{from: j, n: min(most, first.n), lent: first.lent, lender: j}
 	b.head = wire.TasksHead{Func: j.fn, First: first.first, Attempt: first.attempt + 1, Soft: j.soft, Hard: j.hard}

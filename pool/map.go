@@ -30,7 +30,7 @@ func Map[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], args []A,
 func GoMap[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], args []A, opts ...CallOption) *Future[[]R] {
 	ctx, cancel := context.WithCancel(ctx)
 	m, err := newMapper(ctx, p, fn, args, opts)
-	f := &Future[[]R]{halt: cancel, read: func(answer) ([]R, error) { return m.results, err }}
+	f := &Future[[]R]{halt: cancel}
 	f.call.core, f.call.pool = p.core, p
 	go func() { // ends with the Map
 		defer cancel()
@@ -38,7 +38,7 @@ func GoMap[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], args []
 			err = m.run()
 			m.job.reclaim()
 		}
-		f.call.refuse(err)
+		f.settle(m.results, err)
 	}()
 	return f
 }

@@ -84,7 +84,8 @@ type proc struct {
 	verdict  chan error
 	stopSent bool
 	started  time.Time
-	mark     int64 // position in standard error where the running task began, as far as the parent can tell
+	head     []byte // memory for the next frame's header and head
+	mark     int64  // position in standard error where the running task began, as far as the parent can tell
 }
 
 // drainTime is how long the parent reads on after a process has ended. What the process wrote is there already; the bound is for
@@ -427,8 +428,8 @@ func (p *proc) giveLocked(b *batch) {
 	if p.quota >= 0 {
 		p.quota -= b.n
 	}
-	var buf [wire.HeaderSize + 64]byte
-	frame := b.head.Append(buf[:wire.HeaderSize])
+	frame := b.head.Append(append(p.head[:0], make([]byte, wire.HeaderSize)...))
+	p.head = frame
 	wire.Header{
 		Kind: wire.Tasks, Count: uint32(b.n), ID: b.id, Length: uint64(len(frame) - wire.HeaderSize + len(b.body) + len(b.lent)),
 	}.Put(frame)

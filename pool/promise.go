@@ -2,13 +2,18 @@ package pool
 
 import "sync"
 
-// promise is something that is answered once. The answer itself is written by the owner before complete and only read after.
+// promise is something that is answered once. The answer itself is written by the owner as he claims it and only read after.
 type promise struct {
-	mu    sync.Mutex
-	over  bool
-	done  chan struct{} // made when somebody asks for it; closed when over and the callbacks have run
-	hooks []func()      // to run on a goroutine of the pool before done is closed
-	after []func()      // to run when done is closed
+	mu   sync.Mutex
+	over bool
+	done chan struct{} // made when somebody asks for it; closed when over and the callbacks have run
+	more *followers    // nil until there are any
+}
+
+// followers is what is to be called when a promise is answered.
+type followers struct {
+	hooks []func() // to run on a goroutine of the pool before done is closed
+	after []func() // to run when done is closed
 }
 
 // claim makes the caller the one who answers; false if somebody did.
@@ -23,6 +28,19 @@ func (p *promise) claim(write func()) bool {
 	return true
 }
 
+// fulfil claims and announces at once; false if somebody has answered.
+func (p *promise) fulfil(write func()) bool {
+	p.mu.Lock()
+	if p.over {
+		p.mu.Unlock()
+		return false
+	}
+	write()
+	p.over = true
+	p.announceLocked()
+	return true
+}
+
 // answered reports whether somebody has answered.
 func (p *promise) answered() bool {
 	p.mu.Lock()
@@ -34,7 +52,11 @@ func (p *promise) answered() bool {
 // for ever holds up its own promise and no other.
 func (p *promise) announce() {
 	p.mu.Lock()
-	if len(p.hooks) == 0 {
+	p.announceLocked()
+}
+
+func (p *promise) announceLocked() {
+	if p.more == nil || len(p.more.hooks) == 0 {
 		p.releaseLocked()
 		return
 	}
@@ -52,13 +74,13 @@ func (p *promise) runHooks() {
 	}()
 	for {
 		p.mu.Lock()
-		if len(p.hooks) == 0 {
+		if len(p.more.hooks) == 0 {
 			finished = true
 			p.releaseLocked()
 			return
 		}
-		hook := p.hooks[0]
-		p.hooks = p.hooks[1:]
+		hook := p.more.hooks[0]
+		p.more.hooks = p.more.hooks[1:]
 		p.mu.Unlock()
 		hook()
 	}
@@ -71,11 +93,13 @@ func (p *promise) releaseLocked() {
 	} else {
 		close(p.done)
 	}
-	after := p.after
-	p.after = nil
+	more := p.more
+	p.more = nil
 	p.mu.Unlock()
-	for _, f := range after {
-		f()
+	if more != nil {
+		for _, f := range more.after {
+			f()
+		}
 	}
 }
 
@@ -95,6 +119,13 @@ func (p *promise) wait() <-chan struct{} {
 	return p.done
 }
 
+// released reports whether the promise is answered and its callbacks have run.
+func (p *promise) released() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.releasedLocked()
+}
+
 func (p *promise) releasedLocked() bool {
 	if p.done == nil {
 		return false
@@ -107,6 +138,13 @@ func (p *promise) releasedLocked() bool {
 	}
 }
 
+func (p *promise) followersLocked() *followers {
+	if p.more == nil {
+		p.more = &followers{}
+	}
+	return p.more
+}
+
 // hook adds a callback; false if the promise is answered already and the callback has to be run by the caller.
 func (p *promise) hook(f func()) bool {
 	p.mu.Lock()
@@ -114,7 +152,8 @@ func (p *promise) hook(f func()) bool {
 	if p.over {
 		return false
 	}
-	p.hooks = append(p.hooks, f)
+	m := p.followersLocked()
+	m.hooks = append(m.hooks, f)
 	return true
 }
 
@@ -126,6 +165,7 @@ func (p *promise) then(f func()) {
 		f()
 		return
 	}
-	p.after = append(p.after, f)
+	m := p.followersLocked()
+	m.after = append(m.after, f)
 	p.mu.Unlock()
 }

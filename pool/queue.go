@@ -3,6 +3,8 @@ package pool
 import (
 	"slices"
 	"time"
+
+	"github.com/procpool/procpool/wire"
 )
 
 // source is where batches come from: the lane of Call and Go, or the job of a Map or Stream. A source takes turns with the
@@ -27,9 +29,24 @@ type source interface {
 	unwanted(b *batch, from, n int) int
 }
 
-// limiter says how many tasks of a function may be taken, of which so many wait. chunk is the number that the user wants together,
+// limiter says how many tasks a worker may be given at once.
+type limiter struct {
+	core *core
+	proc *proc
+}
+
+// most returns how many tasks of a function may be taken, of which so many wait. chunk is the number that the user wants together,
 // 0 for any.
-type limiter func(fn string, waiting, chunk int) int
+func (l limiter) most(fn string, waiting, chunk int) int {
+	n := chunk
+	if n == 0 {
+		n = l.core.batchSizeLocked(fn, waiting)
+	}
+	if l.proc.quota >= 0 {
+		n = min(n, l.proc.quota)
+	}
+	return min(n, wire.MaxBatchItems)
+}
 
 // place is a source's place in a runQueue.
 type place struct {

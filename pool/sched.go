@@ -49,16 +49,7 @@ func (c *core) feedLocked(p *proc) bool {
 	if !p.roomLocked() || c.stealsLocked(p) {
 		return false
 	}
-	b := c.chooseLocked(p.slot).take(func(fn string, waiting, chunk int) int {
-		n := chunk
-		if n == 0 {
-			n = c.batchSizeLocked(fn, waiting)
-		}
-		if p.quota >= 0 {
-			n = min(n, p.quota)
-		}
-		return min(n, wire.MaxBatchItems)
-	})
+	b := c.chooseLocked(p.slot).take(limiter{c, p})
 	if b == nil {
 		return false
 	}
@@ -216,6 +207,9 @@ func (c *core) parkLocked(s *slot) {
 
 // rouseLocked starts as many parked slots as there are tasks for.
 func (c *core) rouseLocked() {
+	if c.cfg.idleFor == 0 && !c.stopping.Load() {
+		return // none is parked
+	}
 	need := 0
 	for _, src := range c.queue.sources() {
 		need += src.waits()

@@ -14,17 +14,24 @@ import (
 // typed is where types end and bytes begin: it encodes the arguments and decodes the results of one function. It stands in the
 // caller's goroutine, never in a slot's.
 type typed[A, R any] struct {
-	core    *core
+	core *core
+	args *codec.Codec[A]
+	reading[R]
+}
+
+// reading is what turns answers of one function into results, or into the errors of its tasks.
+type reading[R any] struct {
 	fn      string
-	args    *codec.Codec[A]
 	results *codec.Codec[R]
+	argType string        // for errors
 	soft    time.Duration // the soft time limit, for errors
 }
 
 var errZeroFunc = errors.New("procpool: the function is the zero Func; get one from worker.Register or worker.Named")
 
 func newTyped[A, R any](p *Pool, fn worker.Func[A, R]) (typed[A, R], error) {
-	t := typed[A, R]{core: p.core, fn: fn.Name(), args: codec.For[A](), results: codec.For[R]()}
+	t := typed[A, R]{core: p.core, args: codec.For[A]()}
+	t.reading = reading[R]{fn: fn.Name(), results: codec.For[R](), argType: t.args.TypeName()}
 	if t.fn == "" {
 		return t, errZeroFunc
 	}
@@ -65,7 +72,7 @@ func (t *typed[A, R]) finishItem(out []byte, start int, lent []byte, index int, 
 
 // value sets *r to what a worker answered, or returns the error of the task; *r is the zero value then. *r may be memory that is used again.
 // owned says that nobody else uses the memory of value.
-func (t *typed[A, R]) value(r *R, index int, outcome wire.Outcome, value []byte, owned bool, at origin) error {
+func (t *reading[R]) value(r *R, index int, outcome wire.Outcome, value []byte, owned bool, at origin) error {
 	var err error
 	if outcome == wire.Value {
 		if owned {
@@ -78,7 +85,7 @@ func (t *typed[A, R]) value(r *R, index int, outcome wire.Outcome, value []byte,
 		}
 		err = &DecodeError{Side: "parent", Type: t.results.TypeName(), Err: err}
 	} else {
-		err = softLimit(t.soft, outcome, wireFailure(outcome, value, t.args.TypeName(), t.results.TypeName()))
+		err = softLimit(t.soft, outcome, wireFailure(outcome, value, t.argType, t.results.TypeName()))
 	}
 	var zero R
 	*r = zero
@@ -86,7 +93,7 @@ func (t *typed[A, R]) value(r *R, index int, outcome wire.Outcome, value []byte,
 }
 
 // pop takes the first task off a span: it sets *r to its result, or returns its error. item is what the worker said, if one answered.
-func (t *typed[A, R]) pop(s *span, r *R) (item wire.Result, err error) {
+func (t *reading[R]) pop(s *span, r *R) (item wire.Result, err error) {
 	index := s.first
 	s.first++
 	s.n--
