@@ -132,7 +132,10 @@ func (o *outbox) flush() {
 // run writes what has to wait. One goroutine of each proc; it ends when the outbox does.
 func (o *outbox) run() {
 	for range o.kick {
-		if o.write(true); o.isEnded() {
+		if !o.isEnded() { // else it is the end that it was woken for, and nobody has left it the right to write
+			o.write(true)
+		}
+		if o.isEnded() {
 			return
 		}
 	}
