@@ -4,12 +4,14 @@ import (
 	"os"
 	"testing"
 
+	"github.com/procpool/procpool/internal/floor"
 	"github.com/procpool/procpool/internal/leaktest"
 	"github.com/procpool/procpool/worker"
 )
 
 func TestMain(m *testing.M) {
 	worker.Main()
+	floor.Main()
 	_ = os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE")) // else workers under the race detector take a second to end
 	leaktest.Main(m)
 }
