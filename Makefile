@@ -3,11 +3,13 @@
 
 GO       ?= go
 GOLANGCI ?= $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+BENCHSTAT ?= $(GO) run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 
 FUZZTIME  ?= 10s
 BENCH     ?= .
-BENCHTIME ?= 1s
-COUNT     ?= 1
+BENCHTIME ?= 0.3s
+COUNT     ?= 6
+PKG       ?= ./pool
 SOAK      ?= 20m
 
 # What the race detector runs: the core. cmd/procpool and the README's program exercise the same code as whole programs.
@@ -17,10 +19,10 @@ CORE ?= ./wire/... ./worker/... ./pool/... ./internal/...
 PLATFORMS ?= linux/amd64 linux/arm64 darwin/arm64 windows/amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test check tidy fmt-check vet-cross lint race fuzz soak-short soak faults bench bench-peers fix clean
+.PHONY: help demo build test check tidy fmt-check vet-cross lint race fuzz soak-short soak faults bench bench-stat bench-profile bench-peers fix clean
 
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Watch a real job: all Go files of your Go distribution, with one that crashes its worker
 	@$(GO) run ./cmd/procpool demo
@@ -64,11 +66,22 @@ soak: ## Let everything happen to workers under load, for SOAK (20m), then kill 
 faults: ## Run the tests of all faults in each of their settings, and write FAULTS.md (about ten minutes)
 	$(GO) run ./internal/faults/table
 
-bench: ## Run the Go benchmarks (BENCH=regexp, BENCHTIME=1s, COUNT=1)
-	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime $(BENCHTIME) -count $(COUNT) -timeout 30m $(CORE)
+# One commit's figures mean little by themselves: `make -s bench >old.txt` on one, `make -s bench >new.txt` on the other, then make bench-stat.
+# The packages run one after another, so that they do not disturb each other.
+bench: ## Run the Go benchmarks so often that commits can be compared (BENCH=regexp, BENCHTIME=0.3s, COUNT=6)
+	$(GO) test -p 1 -run '^$$' -bench '$(BENCH)' -benchmem -benchtime $(BENCHTIME) -count $(COUNT) -timeout 60m $(CORE)
 
-bench-peers: bench ## The same beside Python's pools, where python3 is installed
-	@if command -v python3 >/dev/null; then python3 testdata/peers/pool_peer.py; else echo "no python3 here: Python's pools were not measured"; fi
+bench-stat: ## Compare two outputs of make bench (OLD=old.txt, NEW=new.txt)
+	@$(BENCHSTAT) $(or $(OLD),old.txt) $(or $(NEW),new.txt)
+
+# Then: go tool pprof -http : bin/bench.test bin/cpu.out (or mem.out, mutex.out). These profiles are the parent's. Workers are the same program
+# and perf sees all of them: perf record -g -o bin/perf.data bin/bench.test -test.run '^$$' -test.bench Stream && perf report -i bin/perf.data.
+bench-profile: ## Profile benchmarks of one package into bin (BENCH=regexp, PKG=./pool)
+	@mkdir -p bin
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -o bin/bench.test -cpuprofile bin/cpu.out -memprofile bin/mem.out -mutexprofile bin/mutex.out $(PKG)
+
+bench-peers: ## Measure beside goroutines, raw pipes and Python's pools, and print the table of targets (three minutes; ARGS='-quick -run call')
+	@$(GO) run ./internal/peers $(ARGS)
 
 fix: ## Format every file, and let the linters mend what they can
 	"$$($(GO) env GOROOT)/bin/gofmt" -w .
