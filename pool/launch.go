@@ -60,7 +60,7 @@ func (s *slot) spawn() (*proc, error) {
 	if !c.cfg.inline {
 		p.inheritedRSS = ownPeak() // now that it has executed: it may have grown until then
 	}
-	p.out = newOutbox(p.child.Pipe())
+	p.out = newOutbox(p.child.Pipe(), p.nudge)
 	p.in = wire.NewReader(counter{p.child.Wire(), &p.read}, uint64(c.cfg.maxPayload), wire.Kind.FromWorker)
 	p.cookie = cookie
 	c.procs.Add(1)
@@ -137,7 +137,7 @@ func (p *proc) welcome() error {
 	c := p.core
 	frame, err := wire.AppendMap(nil, wire.Welcome, 0, 0, &wire.WelcomeBody{
 		Version: wire.Version, Slot: p.slot.id, Pool: c.cfg.name, Max: uint64(c.cfg.maxPayload),
-		Level: logLevel(c.log), Reports: c.reports != nil, Memory: max(0, c.cfg.memoryLimit),
+		Level: logLevel(c.log), Reports: c.reports != nil, Memory: max(0, c.cfg.memoryLimit), Nudges: p.nudges(),
 	})
 	if err != nil {
 		return err

@@ -31,9 +31,10 @@ const (
 // writes, as far as the pipe takes it at once. What the pipe does not take is left to the proc's goroutine
 // (run), so that nobody who submits or receives ever waits for a worker.
 type outbox struct {
-	to   pipe
-	kick chan struct{}                  // capacity 1: there is something that has to wait for the pipe
-	step func(vectorWriter) (done bool) // advance, made once
+	to    pipe
+	nudge func()                         // makes a busy worker read
+	kick  chan struct{}                  // capacity 1: there is something that has to wait for the pipe
+	step  func(vectorWriter) (done bool) // advance, made once
 
 	written atomic.Int64 // bytes that the pipe has taken
 
@@ -54,11 +55,12 @@ type piece struct {
 	buf    []byte
 	off    int  // so many are written
 	copied bool // the memory is the outbox's own: more may be appended
+	urgent bool // the worker is to read it even while it is busy
 	lender any  // whose memory it is, until it is written or reclaimed; nil where it is the pool's
 }
 
-func newOutbox(to pipe) *outbox {
-	o := &outbox{to: to, kick: make(chan struct{}, 1)}
+func newOutbox(to pipe, nudge func()) *outbox {
+	o := &outbox{to: to, nudge: nudge, kick: make(chan struct{}, 1)}
 	o.step = o.advance
 	return o
 }
@@ -79,6 +81,17 @@ func (o *outbox) add(head, body, lent []byte, lender any) {
 	if len(lent) > 0 {
 		o.queue = append(o.queue, piece{buf: lent, lender: lender})
 	}
+}
+
+// addUrgent queues a frame that the worker is to read even while it is busy.
+func (o *outbox) addUrgent(frame []byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.ended {
+		return
+	}
+	o.copyLocked(frame)
+	o.queue[len(o.queue)-1].urgent = true
 }
 
 func (o *outbox) copyLocked(b []byte) {
@@ -110,7 +123,7 @@ func (o *outbox) reclaim(lender any) {
 	defer o.mu.Unlock()
 	for i := range o.queue {
 		if p := &o.queue[i]; p.lender == lender {
-			*p = piece{buf: slices.Clone(p.buf[p.off:])}
+			*p = piece{buf: slices.Clone(p.buf[p.off:])} // lent memory is never urgent
 		}
 	}
 }
@@ -201,31 +214,37 @@ func (o *outbox) writePieces(w vectorWriter) (left, n int, err error) {
 	clear(pieces)
 	o.pieces = pieces
 	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.dropLocked(n)
-	return len(o.queue), n, err
+	urgent := o.dropLocked(n)
+	left = len(o.queue)
+	o.mu.Unlock()
+	if urgent { // now that all of it is in the pipe
+		o.nudge()
+	}
+	return left, n, err
 }
 
-// dropLocked takes off the queue what is written.
-func (o *outbox) dropLocked(n int) {
+// dropLocked takes off the queue what is written, and reports whether any of it was urgent.
+func (o *outbox) dropLocked(n int) (urgent bool) {
 	for n > 0 && len(o.queue) > 0 {
 		p := &o.queue[0]
 		took := min(n, len(p.buf)-p.off)
 		p.off += took
 		n -= took
 		if p.off < len(p.buf) {
-			return
+			return urgent
 		}
+		urgent = urgent || p.urgent
 		if o.spare == nil && p.copied && cap(p.buf) <= 64<<10 {
 			o.spare = p.buf[:0]
 		}
 		*p = piece{} // else the array holds what was written until something else takes its place
 		o.queue = slices.Delete(o.queue, 0, 1)
 	}
+	return urgent
 }
 
 // end makes the outbox drop everything; nothing of it is read any more when it returns. The pipe must be closed first, so that run, which may be
-// waiting for it, ends.
+// waiting for it, ends. Nobody nudges any more either.
 func (o *outbox) end() {
 	o.pen.Lock()
 	defer o.pen.Unlock()

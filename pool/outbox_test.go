@@ -77,7 +77,7 @@ func TestFramesLeaveInTheirOrderWhoeverWritesThem(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	for range 20 {
 		pipe := newNarrow()
-		o := newOutbox(pipe)
+		o := newOutbox(pipe, nil)
 		var running sync.WaitGroup
 		running.Go(o.run)
 		var want []byte
@@ -120,7 +120,7 @@ func TestFramesLeaveInTheirOrderWhoeverWritesThem(t *testing.T) {
 func TestAnOutboxThatEndsWhileItWaitsForThePipeEndsItsGoroutine(t *testing.T) {
 	for range 200 {
 		pipe := newNarrow()
-		o := newOutbox(pipe)
+		o := newOutbox(pipe, nil)
 		var running sync.WaitGroup
 		running.Go(o.run)
 		o.add([]byte("frame"), nil, nil, nil)
@@ -138,7 +138,7 @@ func TestAnOutboxThatEndsWhileItWaitsForThePipeEndsItsGoroutine(t *testing.T) {
 func TestALongBodyIsWrittenFromWhereItIsAndLeftAlone(t *testing.T) {
 	pipe := newNarrow()
 	pipe.room = 1 << 20
-	o := newOutbox(pipe)
+	o := newOutbox(pipe, nil)
 	backing := bytes.Repeat([]byte{'x'}, 2*copyBelow+100)
 	body := backing[:2*copyBelow]
 	o.add([]byte("a"), body, nil, nil)
@@ -155,7 +155,7 @@ func TestALongBodyIsWrittenFromWhereItIsAndLeftAlone(t *testing.T) {
 func TestWhatIsReclaimedIsNotReadAnyMoreAndStillWritten(t *testing.T) {
 	pipe := newNarrow()
 	pipe.room = 10
-	o := newOutbox(pipe)
+	o := newOutbox(pipe, nil)
 	lender, other := new(int), new(int)
 	mine, others := bytes.Repeat([]byte{'m'}, 100), bytes.Repeat([]byte{'o'}, 100)
 	o.add([]byte("head"), nil, mine, lender)
@@ -172,4 +172,24 @@ func TestWhatIsReclaimedIsNotReadAnyMoreAndStillWritten(t *testing.T) {
 	_ = pipe.Close()
 	o.end()
 	running.Wait()
+}
+
+func TestAWorkerIsNudgedWhenAllOfAnUrgentFrameIsInThePipe(t *testing.T) {
+	pipe := newNarrow()
+	nudges := 0
+	o := newOutbox(pipe, func() { nudges++ })
+	pipe.room = 3
+	o.add([]byte("ab"), nil, nil, nil)
+	o.addUrgent([]byte("cd")) // in one piece with what waits before it
+	o.flush()
+	require.Equal(t, "abc", string(pipe.got))
+	require.Zero(t, nudges)
+	pipe.room = 10
+	o.write(false) // as run does
+	require.Equal(t, "abcd", string(pipe.got))
+	require.Equal(t, 1, nudges)
+	o.add([]byte("e"), nil, nil, nil)
+	o.flush()
+	require.Equal(t, "abcde", string(pipe.got))
+	require.Equal(t, 1, nudges)
 }

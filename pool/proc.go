@@ -402,6 +402,9 @@ func (p *proc) withdrawLocked(j *job) {
 	p.core.refillLocked(p)
 }
 
+// readAhead is the length from which on a batch is read by a worker while it runs the one before: shorter ones wait in the pipe.
+const readAhead = 32 << 10
+
 // giveLocked sends a batch.
 func (p *proc) giveLocked(b *batch) {
 	p.lastID++
@@ -434,12 +437,30 @@ func (p *proc) giveLocked(b *batch) {
 		Kind: wire.Tasks, Count: uint32(b.n), ID: b.id, Length: uint64(len(frame) - wire.HeaderSize + len(b.body) + len(b.lent)),
 	}.Put(frame)
 	p.out.add(frame, b.body, b.lent, b.lender)
+	if len(p.inflight) > 1 && len(b.body)+len(b.lent) > readAhead {
+		p.nudge() // before it is written: the pipe may be too short for it
+	}
 	p.sentLocked(len(frame) + len(b.body) + len(b.lent))
 }
 
+// sendLocked sends a frame that a worker should read at once, whether it is busy or not.
 func (p *proc) sendLocked(frame []byte) {
-	p.out.add(frame, nil, nil, nil)
+	if len(p.inflight) > 0 {
+		p.out.addUrgent(frame)
+	} else {
+		p.out.add(frame, nil, nil, nil)
+	}
 	p.sentLocked(len(frame))
+}
+
+// nudges reports whether a busy worker reads only when it is nudged.
+func (p *proc) nudges() bool { return p.page != nil && shm.CanNudge && !p.core.cfg.inline }
+
+// nudge makes a busy worker read.
+func (p *proc) nudge() {
+	if p.nudges() {
+		p.page.Nudge()
+	}
 }
 
 // sentLocked takes note that the outbox has something.

@@ -50,6 +50,15 @@ func (r *Reader) Trust() { r.trusts = true }
 // Buffered returns how many bytes have been read from the source but not returned.
 func (r *Reader) Buffered() int { return r.end - r.start }
 
+// Ready reports whether Next would return a frame, or an error, without reading from the source.
+func (r *Reader) Ready() bool {
+	if r.Buffered() < HeaderSize {
+		return false
+	}
+	h, err := ParseHeader(r.buf[r.start:r.end])
+	return err != nil || r.check(h) != nil || uint64(r.Buffered()-HeaderSize) >= h.Length
+}
+
 // Cookie reads up to and including the cookie and returns what came before it,
 // at most MaxBeforeCookie bytes. On an error it returns what it has seen.
 func (r *Reader) Cookie(cookie []byte) (before []byte, err error) {

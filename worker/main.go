@@ -57,7 +57,7 @@ func serveWire(marker boot.Marker) error {
 		return err
 	}
 	return serve.New(serve.Config{
-		In: files.In, Out: files.Out, Cookie: marker.Cookie, Page: page, Shared: shared,
+		In: files.In, Out: files.Out, Cookie: marker.Cookie, Page: page, Shared: shared, Nudged: shared && shm.CanNudge,
 		Hello: wire.HelloBody{
 			Version: wire.Version, Build: identity, PID: os.Getpid(), Functions: registry.Names(), Page: shared,
 		},

@@ -71,8 +71,8 @@ func SetMainCalled() { mainCalled.Store(true) }
 // Files are the descriptors of a worker after Take. All are close-on-exec and numbered 10 or higher, where no
 // task looks for them.
 type Files struct {
-	In   *os.File // what the parent writes: pollable
-	Out  *os.File // what the parent reads: pollable
+	In   *os.File // what the parent writes
+	Out  *os.File // what the parent reads
 	Page *os.File // the status page; nil if there is none
 }
 

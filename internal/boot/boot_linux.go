@@ -10,6 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// wirePolled says that the wire is read and written by way of the runtime's poller. A worker has one thread that reads, and one worker has few others: the
+// kernel wakes it sooner than the poller does, and a long value is not read in as many pieces.
+const wirePolled = false
+
 // armLife makes the kernel kill this process and its group when the parent is gone, and then does without Pdeathsig.
 //
 // Both must not stay armed: Pdeathsig kills the leader first, with it goes the armed descriptor, and the rest of the group

@@ -252,7 +252,7 @@ func TestAWorkersDescriptorsAreOutOfItsTasksWay(t *testing.T) {
 	if a.Page != "page text" {
 		t.Errorf("page: %q", a.Page)
 	}
-	if !slices.Equal(a.Pollable, []bool{true, true}) {
+	if !slices.Equal(a.Pollable, []bool{false, false}) {
 		t.Errorf("pollable: %v", a.Pollable)
 	}
 	if len(a.Numbers) != 3 || slices.Min(a.Numbers) < 10 {

@@ -4,6 +4,9 @@ package boot
 
 import "golang.org/x/sys/unix"
 
+// wirePolled says that the wire is read and written by way of the runtime's poller.
+const wirePolled = true
+
 // armLife has nothing to arm: O_ASYNC can send SIGIO only, which is ignored by default. The end of stdin is the guard here.
 func armLife() {}
 

@@ -82,14 +82,14 @@ func hasType(fd int, types ...uint32) bool {
 	return slices.Contains(types, uint32(st.Mode)&unix.S_IFMT) //nolint:unconvert // 16 bits on Darwin
 }
 
-// takeWire moves one direction of the wire to a high number and into the runtime's poller.
+// takeWire moves one direction of the wire to a high number and, where wirePolled says so, into the runtime's poller.
 func takeWire(fd int, name string) (*os.File, error) {
 	high, err := dupHigh(fd, name)
 	if err != nil {
 		return nil, err
 	}
 	// The parent's end is another open file description and 0 and 1 are about to be replaced: nobody else sees this flag.
-	if err := unix.SetNonblock(high, true); err != nil {
+	if err := unix.SetNonblock(high, wirePolled); err != nil {
 		unix.Close(high)
 		return nil, fmt.Errorf("procpool: %s: %w", name, err)
 	}

@@ -69,10 +69,9 @@ func (s *Server) execLoop() {
 			go s.resume(current)
 		}
 	}()
-	for current = range s.work {
-		s.run(current)
-		if len(s.work) == 0 {
-			s.flush()
+	for ok := true; ok; {
+		if current, ok = s.next(); ok {
+			s.run(current)
 		}
 	}
 	returned = true
@@ -89,9 +88,6 @@ func (s *Server) resume(b *batch) {
 		}
 	}()
 	s.run(b)
-	if len(s.work) == 0 {
-		s.flush()
-	}
 	returned = true
 	s.execLoop()
 }

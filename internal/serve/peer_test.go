@@ -84,7 +84,8 @@ func start(t *testing.T, shared bool, welcome wire.WelcomeBody) *peer {
 	cookie := "0123456789abcdef0123456789abcdef"
 	server := serve.New(serve.Config{
 		In: p.down, Out: p.up, Cookie: cookie, Page: p.page, Shared: shared,
-		Hello: wire.HelloBody{Version: wire.Version, PID: 4711, Functions: registry.Names(), Page: shared},
+		Hello:  wire.HelloBody{Version: wire.Version, PID: 4711, Functions: registry.Names(), Page: shared},
+		Nudged: true,
 	})
 	go func() { p.ran <- server.Run() }()
 	p.in = wire.NewReader(p.up, 1<<30, wire.Kind.FromWorker)
@@ -110,6 +111,7 @@ func (p *peer) send(frame []byte) { _, _ = p.down.Write(frame) }
 
 func (p *peer) control(kind wire.Kind, id uint64, arg int) {
 	p.send(wire.AppendControl(nil, kind, id, uint32(arg), nil))
+	p.page.Nudge()
 }
 
 // tasks sends a batch and returns its id.

@@ -4,12 +4,13 @@
 //
 // Goroutines of one Server:
 //
-//	readLoop  started by Run; ends with the conversation. It reads while a task
-//	          runs, so a Cancel, a Ping or the parent's death never waits for a task.
 //	execLoop  started by Run, or by its predecessor when a task left by
-//	          runtime.Goexit; runs one task at a time; ends after Stop.
+//	          runtime.Goexit; runs one task at a time; ends after Stop. It reads
+//	          what the parent sends when it has nothing to run, unless the assistant does.
+//	assist    started by Run; ends with the conversation. It reads while a task
+//	          runs and the parent has something to say, or always: see seat.
 //
-// readLoop never waits for execLoop: the queue between them holds more
+// Who reads never waits for execLoop: the queue between them holds more
 // batches than the protocol allows to be unanswered.
 package serve
 
@@ -49,6 +50,9 @@ type Config struct {
 	Page   *shm.Page
 	Shared bool
 
+	// Nudged says that the page can be used to nudge this worker, if the parent does (WelcomeBody.Nudges).
+	Nudged bool
+
 	// Welcomed, if not nil, is called with the parent's answer to Hello.
 	Welcomed func(wire.WelcomeBody)
 }
@@ -64,7 +68,9 @@ type Server struct {
 	welcome wire.WelcomeBody
 	work    chan *batch   // capacity maxQueued
 	idle    chan struct{} // closed when execLoop has ended in good order
-	broken  chan error    // what ended readLoop, or made execLoop give up; capacity 2, one for each
+	broken  chan error    // what ended the conversation, or made execLoop give up; capacity 2, one for each
+	seat    seat
+	nudges  uint32 // of the assistant: those that it has seen
 
 	invokes map[string]registry.Invoke // of execLoop alone: this worker's instances of the functions that it has run
 
@@ -97,16 +103,14 @@ func New(cfg Config) *Server {
 // Run greets the parent and serves it. It returns nil after a Stop was obeyed,
 // ErrParentGone when the wire ended, and else what went wrong. A task may still be running then.
 func (s *Server) Run() error {
+	s.nudges = s.cfg.Page.Nudges() // before the parent hears that it may
 	if err := s.greet(); err != nil {
 		return err
 	}
+	s.seat.always = !s.cfg.Nudged || !s.welcome.Nudges
+	s.seat.assistant = s.seat.always
 	go s.execLoop()
-	go func() {
-		err := s.readLoop()
-		s.gone.Store(true)
-		s.stop()
-		s.broken <- err
-	}()
+	go s.assist()
 	select {
 	case <-s.idle:
 		if s.gone.Load() { // execLoop ended because the conversation had
@@ -145,18 +149,6 @@ func gone(err error) error {
 		return ErrParentGone
 	}
 	return err
-}
-
-func (s *Server) readLoop() error {
-	for {
-		frame, err := s.in.Next()
-		if err != nil {
-			return gone(err)
-		}
-		if err := s.handle(frame); err != nil {
-			return err
-		}
-	}
 }
 
 func (s *Server) handle(f wire.Frame) error {
@@ -212,7 +204,7 @@ func (s *Server) accept(f wire.Frame) error {
 // stop ends the running task's context; execLoop ends after it.
 func (s *Server) stop() {
 	if s.stopping.CompareAndSwap(false, true) {
-		close(s.work) // only readLoop sends to it, and it is the caller or has ended
+		close(s.work) // only who reads sends to it, and he is the caller
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.endWatchedLocked(func(t *Task) bool { return !t.isOver() })

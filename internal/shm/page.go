@@ -15,6 +15,8 @@
 //	        that number: id<<48 | next<<24 | limit
 //	  1152  begun: when the running task began, in nanoseconds of CLOCK_MONOTONIC; only
 //	        kept for tasks with a hard time limit
+//	  1216  nudge: a futex of 32 bits, which the parent adds 1 to when it has written
+//	        what a busy worker should look at
 //	  4096  the ring: RingSize bytes
 //
 // # Claim words
@@ -28,6 +30,11 @@
 //
 // The worker stores the time before it claims the task. So whoever reads a claim word and then this one sees the
 // beginning of that task or, if the task has ended meanwhile, a later time, never the beginning of an earlier task.
+//
+// # Nudge
+//
+// A worker that runs a task does not read what it is sent, unless it is nudged: so one thread can read, run and answer, one task after another,
+// and no task costs a switch between two. The parent nudges when all of a frame is in the pipe.
 //
 // # The ring
 //
@@ -63,6 +70,7 @@ const (
 	offClaims   = 128
 	claimStride = 64
 	offBegun    = offClaims + Claims*claimStride
+	offNudge    = offBegun + claimStride
 	offRing     = 4096
 
 	// Size is the size of the page in bytes.
