@@ -25,6 +25,7 @@ type WelcomeBody struct {
 	Level   int    `msgpack:"level"`   // log records below this level are not wanted (1 trace, 2 debug, 3 info, 4 warn, 5 error, 6 off)
 	Reports bool   `msgpack:"reports"` // somebody listens to Report
 	Memory  int64  `msgpack:"memory"`  // the hard limit of the worker's private memory, in bytes; 0 for none
+	Blob    int    `msgpack:"blob"`    // size from which on byte slices in results travel as shared memory; 0 for never
 }
 
 // LogBody is the payload of Log: one record. The frame's id and arg name the

@@ -21,6 +21,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/procpool/procpool/internal/blob"
 	"github.com/procpool/procpool/internal/registry"
 	"github.com/procpool/procpool/internal/remote"
 	"github.com/procpool/procpool/internal/shm"
@@ -34,7 +35,10 @@ const maxQueued = 4 * wire.MaxBatches
 // ExitProtocol is the exit status of a worker whose parent broke the protocol.
 const ExitProtocol = 70
 
-func init() { remote.RegisterSentinel("wire.ErrTooLarge", wire.ErrTooLarge) }
+func init() {
+	remote.RegisterSentinel("wire.ErrTooLarge", wire.ErrTooLarge)
+	remote.RegisterSentinel("worker.ErrReleased", blob.ErrReleased)
+}
 
 // Config says whom a Server serves.
 type Config struct {
@@ -48,6 +52,10 @@ type Config struct {
 	// task is announced and answered by frames of its own.
 	Page   *shm.Page
 	Shared bool
+
+	// Link is the way of shared memory; nil where there is none. Inline says that the parent is this process.
+	Link   blob.Link
+	Inline bool
 
 	// Welcomed, if not nil, is called with the parent's answer to Hello.
 	Welcomed func(wire.WelcomeBody)
@@ -67,6 +75,8 @@ type Server struct {
 	broken  chan error    // what ended readLoop, or made execLoop give up; capacity 2, one for each
 
 	invokes map[string]registry.Invoke // of execLoop alone: this worker's instances of the functions that it has run
+	blobs   *blob.Client               // nil where there is no link
+	busy    atomic.Bool                // execLoop runs a batch
 
 	stopping atomic.Bool
 	gone     atomic.Bool // nobody reads answers any more: nothing more is to be started
@@ -82,7 +92,7 @@ type Server struct {
 func New(cfg Config) *Server {
 	in := wire.NewReader(cfg.In, 0, wire.Kind.FromParent)
 	in.Trust()
-	return &Server{
+	s := &Server{
 		cfg:       cfg,
 		in:        in,
 		out:       newOutbox(cfg.Out, cfg.Page),
@@ -92,6 +102,10 @@ func New(cfg Config) *Server {
 		invokes:   map[string]registry.Invoke{},
 		cancelled: map[uint64]int{},
 	}
+	if cfg.Link != nil {
+		s.blobs = blob.NewClient(cfg.Link, cfg.Inline, s.out.write)
+	}
+	return s
 }
 
 // Run greets the parent and serves it. It returns nil after a Stop was obeyed,
@@ -174,6 +188,8 @@ func (s *Server) handle(f wire.Frame) error {
 	case wire.Stop:
 		s.stop()
 		return nil
+	case wire.Forget:
+		return s.forgetBlob(f)
 	default:
 		return fmt.Errorf("unexpected %v frame", f.Kind)
 	}
