@@ -292,6 +292,25 @@ func TestAParentWithoutDescriptorsGetsAnErrorAndGoesOn(t *testing.T) {
 	nothingLeft(t, os.Getpid())
 }
 
+func TestHardenedWorkersShareMemory(t *testing.T) {
+	p := pooltest.New(t, pool.WithWorkers(1), pool.WithBlobThreshold(4096), pool.WithHardening(pool.Hardening{
+		Files: pool.BestEffort, Network: pool.BestEffort, Signals: pool.BestEffort, FileSize: 1 << 20,
+	}))
+	b := share(t, p, 2<<20)
+	_, err := pool.Call(t.Context(), p, shareTouch, b)
+	require.NoError(t, err)
+	made, err := pool.Call(t.Context(), p, shareMake, 1<<19)
+	require.NoError(t, err)
+	n, err := pool.Call(t.Context(), p, shareSum, made)
+	require.NoError(t, err)
+	require.Equal(t, 1<<19, n)
+	_, err = pool.Call(t.Context(), p, shareMake, 2<<20)
+	require.ErrorIs(t, err, unix.EFBIG)
+	grown, err := pool.Call(t.Context(), p, shareGrow, 2<<20)
+	require.NoError(t, err, "it goes through the pipe")
+	require.Len(t, grown, 2<<20)
+}
+
 // shareOwner is set where this program is the parent that is to be killed.
 const shareOwner = "PROCPOOL_TEST_SHARE_OWNER"
 

@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"slices"
-	"syscall"
 	"testing"
 
 	"github.com/hashicorp/go-hclog"
@@ -41,7 +40,7 @@ var (
 	shareSum = worker.Register("share.sum", func(_ context.Context, b worker.Blob) (int, error) { return sum(b) })
 	shareDie = worker.Register("share.die", func(_ context.Context, b worker.Blob) (int, error) {
 		_, _ = sum(b)
-		return os.Getpid(), syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		return 0, killMyself()
 	})
 	shareSumAll = worker.Register("share.sumAll", func(_ context.Context, p parcel) (total int, err error) {
 		for _, b := range p.blobs() {
@@ -75,7 +74,7 @@ var (
 	shareRetry  = worker.Register2("share.retry", func(ctx context.Context, b worker.Blob, _ int) (int, error) {
 		n, err := sum(b)
 		if worker.Info(ctx).Attempt == 1 {
-			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			_ = killMyself()
 		}
 		return n, err
 	})
@@ -89,6 +88,18 @@ var (
 )
 
 var keep worker.Blob // of a worker
+
+// killMyself ends a worker as nobody could foresee.
+func killMyself() error {
+	self, err := os.FindProcess(os.Getpid())
+	if err != nil {
+		return err
+	}
+	if err := self.Kill(); err != nil {
+		return err
+	}
+	select {}
+}
 
 func sum(b worker.Blob) (total int, err error) {
 	data, err := b.Bytes()
@@ -493,6 +504,22 @@ func TestForeignAndInlineWorkersIgnoreTheThreshold(t *testing.T) {
 	out, err := pool.Call(t.Context(), p, shareBytes, bytes.Clone(long))
 	require.NoError(t, err)
 	require.EqualValues(t, 8, out[0])
+}
+
+func ExampleWithBlobThreshold() {
+	p, err := pool.New(context.Background(), pool.WithWorkers(1), pool.WithBlobThreshold(1<<20))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer p.Close()
+	before := p.Stats().BytesSent
+	out, err := pool.Call(context.Background(), p, shareBytes, make([]byte, 10<<20)) // the function takes and returns []byte
+	fmt.Println(len(out), out[0], err)
+	fmt.Println("less than 200 bytes through the pipe:", p.Stats().BytesSent-before < 200)
+	// Output:
+	// 10485760 1 <nil>
+	// less than 200 bytes through the pipe: true
 }
 
 func ExamplePool_Share() {

@@ -32,7 +32,8 @@ func init() { blob.Wrap = func(h *blob.Handle) any { return Blob{h} } }
 
 // NewBlob copies data once into shared memory, for a task to return it by reference: the parent, and any other task that it hands the Blob to, read the
 // same memory. With the result it passes to the pool, and when the task has returned this Blob is released. One that is never returned is released by
-// Release or, some time later, by the garbage collector. It fails where the system has no memory or no descriptor left (EMFILE), and on Windows.
+// Release or, some time later, by the garbage collector. It fails where the system has no memory or no
+// descriptor left (ENOMEM, EMFILE), above the limit of file sizes (Hardening.FileSize), and on Windows. The memory counts for no WithMemoryLimit but that of a worker's own cgroup.
 //
 // In the parent use Pool.Share: what NewBlob makes there no pool carries, but for tasks of WithInline that return it.
 func NewBlob(data []byte) (Blob, error) {

@@ -41,6 +41,9 @@ func New(data []byte) (*Memory, error) {
 
 // newMemfd writes rather than copies into a mapping: that needs no page table and no zeroed pages.
 func newMemfd(data []byte) (*os.File, error) {
+	if err := checkFileSize(len(data)); err != nil {
+		return nil, err
+	}
 	fd, err := unix.MemfdCreate("procpool-blob", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	if err != nil {
 		return nil, fmt.Errorf("shared memory: memfd_create: %w", err)

@@ -12,8 +12,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// checkFileSize fails where a file of so many bytes is over RLIMIT_FSIZE, which counts memory files too: writing one would end the program by SIGXFSZ.
+func checkFileSize(size int) error {
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_FSIZE, &limit) == nil && uint64(size) > uint64(limit.Cur) { //nolint:unconvert // signed on FreeBSD
+		return fmt.Errorf("shared memory of %d bytes: %w (RLIMIT_FSIZE)", size, unix.EFBIG)
+	}
+	return nil
+}
+
 // newFile writes data into a file that has no name any more, and returns a descriptor that cannot change it.
 func newFile(data []byte) (*os.File, error) {
+	if err := checkFileSize(len(data)); err != nil {
+		return nil, err
+	}
 	scratch, err := os.CreateTemp("", "procpool-blob-")
 	if err != nil {
 		return nil, fmt.Errorf("shared memory: %w", err)

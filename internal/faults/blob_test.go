@@ -160,7 +160,7 @@ func TestRowS20WorkerThatForgesSharedMemoryIsKilledAndLeavesNothing(t *testing.T
 }
 
 // refer returns a result that refers to what was never offered, or to something else.
-var refer = worker.Register("faults.refer", func(_ context.Context, r reference) (worker.Raw, error) {
+var _ = worker.Register("faults.refer", func(_ context.Context, r reference) (worker.Raw, error) {
 	raw := append(make([]byte, 0, 18), 0xd8, r.Ext)
 	raw = binary.BigEndian.AppendUint64(raw, r.Name)
 	return worker.Raw(binary.BigEndian.AppendUint64(raw, r.Size)), nil
