@@ -27,6 +27,9 @@ type batch struct {
 	rest []byte
 	left int
 
+	// offers is the shared memory that came for results which have not come yet, by offset. Of recv.
+	offers map[int]*offered
+
 	// origin and sent are written once when a worker gets the batch.
 	origin origin
 	sent   time.Time

@@ -58,6 +58,7 @@ func (p *proc) accountLocked() (after []func()) {
 		if b.from != nil && started < b.limit {
 			b.from.putBack(b, started)
 		}
+		after = append(after, b.dropOffers)               // after what was recovered has taken its own
 		for offset := b.got; offset < started; offset++ { // last, so that another attempt comes first
 			after = append(after, p.lostLocked(b, offset))
 		}

@@ -13,6 +13,7 @@ type answer struct {
 	value   []byte
 	owned   bool // value is memory of its own
 	err     error
+	offered *offered // shared memory that came with value; nil for none
 
 	worker origin
 	timing *Timing // nil where nobody asked
@@ -43,6 +44,8 @@ type call struct {
 	bound  bool  // the end of a context ends it: see watcher
 	pinned *slot // Broadcast: it runs there or nowhere
 
+	carried *carried // needed until the promise is answered; of the one who answers; nil for nothing
+
 	result answer // written once before the promise is answered
 
 	// Under core.mu.
@@ -72,14 +75,18 @@ type terms struct {
 
 // complete answers the call, unless it is answered.
 func (c *call) complete(a answer) {
-	if c.lent != nil || c.bound {
+	if c.lent != nil || c.bound || c.carried != nil {
 		if c.decide(a) {
 			c.tell()
+		} else {
+			a.offered.drop()
 		}
 		return
 	}
 	if c.fulfil(func() { c.result, c.pool = a, nil }) {
 		c.core.settle(1)
+	} else {
+		a.offered.drop()
 	}
 }
 
@@ -96,6 +103,7 @@ func (c *call) tell() {
 	if c.lent != nil {
 		c.core.reclaim(c)
 	}
+	c.carried.release()
 	c.announce()
 	c.core.settle(1)
 }
@@ -257,6 +265,7 @@ func (l *lane) putBack(b *batch, from int) {
 }
 
 func (l *lane) deliver(b *batch, from, n int, items []byte, owned bool) {
+	offers := b.takeOffers(from, n, 0)
 	for i := from; i < from+n; i++ {
 		r, rest, ok := wire.CutResult(items)
 		if !ok {
@@ -269,6 +278,7 @@ func (l *lane) deliver(b *batch, from, n int, items []byte, owned bool) {
 			outcome: r.Outcome,
 			value:   c.keep(r.Value, owned && b.n == 1, asks),
 			owned:   owned && b.n == 1,
+			offered: offers[i],
 			worker:  b.origin,
 		}
 		if c.timed {

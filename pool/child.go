@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/procpool/procpool/internal/blob"
 	osproc "github.com/procpool/procpool/internal/proc"
 )
 
@@ -26,6 +27,9 @@ func (p *proc) startProcess(spec osproc.Spec) error {
 		return err
 	}
 	p.child = child
+	if socket := child.Blobs(); socket != nil {
+		p.link = blob.NewLink(socket, false)
+	}
 	out := p.core.output
 	p.text.pumps.Go(func() { pump(child.Err(), out.stderr, p.text, child.Exited()) })
 	if text := child.Text(); text != nil {

@@ -54,6 +54,8 @@ type config struct {
 	queueSize    int // 0: unbounded
 	maxPayload   int
 
+	blobThreshold int // 0: none
+
 	logger   hclog.Logger
 	stdout   io.Writer
 	stderr   io.Writer
@@ -146,6 +148,7 @@ func (c *config) validate() error {
 	want(c.startTimeout > 0, "WithStartTimeout(%v): want more than 0", c.startTimeout)
 	want(!c.set["WithQueueSize"] || c.queueSize >= 1, "WithQueueSize(%d): want at least 1", c.queueSize)
 	want(c.maxPayload >= 1 && uint64(c.maxPayload) <= wire.MaxPayload, "WithMaxPayload(%d): want 1 to %d bytes", c.maxPayload, uint64(wire.MaxPayload))
+	want(!c.set["WithBlobThreshold"] || c.blobThreshold >= codec.MinCarried, "WithBlobThreshold(%d): want at least %d bytes; without the option there is none", c.blobThreshold, codec.MinCarried)
 	want(c.logger != nil, "WithLogger(nil): want a logger; hclog.NewNullLogger() drops everything")
 	want(c.stdout != nil, "WithStdout(nil): want a writer; io.Discard drops everything")
 	want(c.stderr != nil, "WithStderr(nil): want a writer; io.Discard drops everything")

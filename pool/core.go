@@ -21,6 +21,7 @@ type core struct {
 	img image
 
 	armor   *armor
+	blobs   *blobs
 	kills   killCounter
 	output  *output
 	exits   *dispatcher[WorkerExit] // nil where nobody listens
@@ -117,6 +118,7 @@ func newCore(cfg *config) (*core, error) {
 	if cfg.name != "" {
 		c.log = c.log.Named(cfg.name)
 	}
+	c.blobs = newBlobs(c)
 	c.armor = &armor{}
 	if !cfg.inline {
 		if c.armor, err = cfg.hardening.fit(); err != nil {
@@ -335,6 +337,7 @@ func (c *core) finish() {
 	c.mu.Unlock()
 	c.kills.end()
 	c.output.close(hurry)
+	c.blobs.end()
 	if c.exits != nil {
 		c.exits.close()
 	}

@@ -55,6 +55,10 @@
 // page before it claims a task, so the timer looks rarely and is exact nevertheless. A task that is to be tried again
 // (retry.go) goes back to the head of its source, with a higher attempt.
 //
+// Shared memory (Share, worker.NewBlob) travels by reference: share.go keeps what the pool has, and counts who needs it; carry.go what arguments
+// refer to, until their task is answered; offer.go what came with results, until they are decoded. A worker asks for memory when a task first
+// reads it; the descriptor comes by a socket beside the pipes (internal/blob).
+//
 // # Goroutines
 //
 // Of a pool:
@@ -83,6 +87,8 @@
 //	runHooks    calls the OnDone functions of one Future, if it has any.
 //
 // # Locks
+//
+// blobs.mu and a job's mu may be taken under core.mu; shared memory is given back without it.
 //
 // core.mu guards the queues, the slots and what procs have in flight; it is held for moments and never while something
 // waits. Under it, a job's mu, an outbox's mu or a promise's mu may be taken, never the other way round. Frames are

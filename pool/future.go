@@ -99,7 +99,7 @@ func (f *Future[R]) result() (R, error) {
 	if !f.read {
 		f.read = true
 		f.err = f.decode()
-		f.call.result.value = nil // the encoded form is not needed any more
+		f.call.result.value, f.call.result.offered = nil, nil // the encoded form is not needed any more
 	}
 	return f.val, f.err
 }
@@ -110,7 +110,7 @@ func (f *Future[R]) decode() error {
 	if a.err != nil {
 		return a.err
 	}
-	err := f.reading.value(&f.val, -1, a.outcome, a.value, a.owned, a.worker)
+	err := f.reading.value(f.call.core, &f.val, -1, a.outcome, a.value, a.owned, a.offered, a.worker)
 	if err != nil && endedBy(f.ctx, err) {
 		return causeOf(f.ctx)
 	}
@@ -193,6 +193,7 @@ func submit[A, R any](ctx context.Context, t *typed[A, R], c *call, arg *A, opts
 		t.core.countRefused()
 		return err
 	}
+	c.carried = t.pack.take()
 	c.due, _ = ctx.Deadline()
 	return t.core.submit(ctx, c, cfg)
 }
@@ -208,6 +209,7 @@ func (c *core) countRefused() {
 // refuse answers a call that was never submitted.
 func (c *call) refuse(err error) {
 	c.claim(func() { c.result, c.pool = answer{err: err, worker: nowhere}, nil })
+	c.carried.release()
 	c.announce()
 }
 
@@ -234,14 +236,16 @@ func Broadcast[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], arg
 	}
 	due, _ := ctx.Deadline()
 	t.configure(&cfg)
-	calls, err := t.core.broadcast(t.fn, item, due, &cfg, p)
+	has := t.pack.take()
+	defer has.release() // each call has its own
+	calls, err := t.core.broadcast(t.fn, item, has, due, &cfg, p)
 	if err != nil {
 		return nil, err
 	}
 	return gather(ctx, &t, calls)
 }
 
-func (c *core) broadcast(fn string, item []byte, due time.Time, cfg *callConfig, p *Pool) ([]*call, error) {
+func (c *core) broadcast(fn string, item []byte, has *carried, due time.Time, cfg *callConfig, p *Pool) ([]*call, error) {
 	c.mu.Lock()
 	defer c.unlock()
 	if err := c.admitLocked(); err != nil {
@@ -252,7 +256,7 @@ func (c *core) broadcast(fn string, item []byte, due time.Time, cfg *callConfig,
 		if s.parked || s.state == StateBroken {
 			continue
 		}
-		call := &call{core: c, pool: p, fn: fn, item: item, due: due, terms: &terms{limits: cfg.limits}, timed: true, made: time.Now(), pinned: s}
+		call := &call{core: c, pool: p, fn: fn, item: item, due: due, terms: &terms{limits: cfg.limits}, timed: true, made: time.Now(), pinned: s, carried: has.again()}
 		calls = append(calls, call)
 		c.outstanding.Add(1)
 		c.stats.Submitted++
@@ -287,7 +291,7 @@ func gather[A, R any](ctx context.Context, t *typed[A, R], calls []*call) ([]Res
 		var task *TaskError
 		switch {
 		case a.err == nil:
-			r.Err = t.value(&r.Value, -1, a.outcome, a.value, a.owned, a.worker)
+			r.Err = t.value(t.core, &r.Value, -1, a.outcome, a.value, a.owned, a.offered, a.worker)
 		case !errors.As(a.err, &task) && failure == nil:
 			failure = a.err
 		}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/procpool/procpool/internal/blob"
 	"github.com/procpool/procpool/internal/registry"
 	"github.com/procpool/procpool/internal/serve"
 	"github.com/procpool/procpool/internal/shm"
@@ -17,6 +18,7 @@ import (
 // is the code that real workers run.
 type inlineChild struct {
 	down, up *memPipe // to the worker, from the worker
+	link     blob.Link
 	exited   chan struct{}
 	once     sync.Once
 }
@@ -25,8 +27,9 @@ func startInline(p *proc, cookie string) error {
 	p.page = shm.NewLocal()
 	c := &inlineChild{down: newMemPipe(), up: newMemPipe(), exited: make(chan struct{})}
 	p.child = c
+	p.link, c.link = blob.Pair()
 	server := serve.New(serve.Config{
-		In: c.down, Out: c.up, Cookie: cookie, Page: p.page, Shared: true,
+		In: c.down, Out: c.up, Cookie: cookie, Page: p.page, Shared: true, Link: c.link, Inline: true,
 		Hello: wire.HelloBody{Version: wire.Version, PID: os.Getpid(), Functions: registry.Names(), Page: true},
 	})
 	go func() {
@@ -51,6 +54,7 @@ func (c *inlineChild) Kill() {
 	c.once.Do(func() {
 		_ = c.up.Close() // first: what the task makes of the end is not heard. It never fails
 		_ = c.down.Close()
+		_ = c.link.Close()
 		close(c.exited)
 	})
 }

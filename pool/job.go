@@ -60,9 +60,10 @@ type job struct {
 	delayed  int     // tasks that wait for another attempt
 	fed      int     // tasks submitted
 	answered int
-	complete bool   // nothing more will be fed
-	spans    []span // answered and not consumed
-	failure  error  // why the job ended before its time
+	complete bool             // nothing more will be fed
+	spans    []span           // answered and not consumed
+	failure  error            // why the job ended before its time
+	carried  map[int]*carried // by index, of tasks that are not answered
 	finished bool
 	dead     bool // what comes is dropped
 }
@@ -85,6 +86,8 @@ type span struct {
 	items []byte
 	owned bool  // items is memory of its own, and of one item
 	err   error // then n is 1
+
+	offers map[int]*offered // shared memory that came with items, by index; nil for none
 
 	worker   origin
 	argBytes int
@@ -270,6 +273,7 @@ func (j *job) told(finished bool) {
 	default:
 	}
 	if finished {
+		j.releaseAll()
 		j.core.mu.Lock()
 		delete(j.core.jobs, j)
 		j.pool = nil
@@ -282,11 +286,17 @@ func (j *job) told(finished bool) {
 func (j *job) add(s span) {
 	j.mu.Lock()
 	j.answered += s.n
-	if !j.dead {
+	dropped := j.dead
+	if !dropped {
 		j.spans = append(j.spans, s)
 	}
+	over := j.overLocked(s.first, s.n)
 	finished := j.finishLocked()
 	j.mu.Unlock()
+	if dropped {
+		s.drop()
+	}
+	j.release(over)
 	j.told(finished)
 }
 
@@ -493,12 +503,12 @@ func (j *job) deliver(b *batch, from, n int, items []byte, owned bool) {
 		items = append(make([]byte, 0, len(items)), items...)
 	}
 	args := b.pass(n)
-	j.bytes.Add(int64(len(items) - args))
 	s := span{
-		first: b.head.First + from, n: n, items: items,
+		first: b.head.First + from, n: n, items: items, offers: b.takeOffers(from, n, b.head.First),
 		worker: b.origin, argBytes: itemBytes(args / n), batch: b,
 		owned: owned && b.n == 1,
 	}
+	j.bytes.Add(s.size() - int64(args))
 	if j.retry.judgesSome(b.head.Attempt, items, n) {
 		go j.judge(b, s)
 		return

@@ -138,6 +138,7 @@ func (p *proc) welcome() error {
 	frame, err := wire.AppendMap(nil, wire.Welcome, 0, 0, &wire.WelcomeBody{
 		Version: wire.Version, Slot: p.slot.id, Pool: c.cfg.name, Max: uint64(c.cfg.maxPayload),
 		Level: logLevel(c.log), Reports: c.reports != nil, Memory: max(0, c.cfg.memoryLimit), Nudges: p.nudges(),
+		Blob: c.cfg.blobThreshold,
 	})
 	if err != nil {
 		return err

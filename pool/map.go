@@ -114,6 +114,7 @@ func (m *mapper[A, R]) run() error {
 }
 
 func (m *mapper[A, R]) finish(cause error) error {
+	m.job.abandon()
 	m.meter.tell(m.done, len(m.failed), true)
 	slices.SortFunc(m.failed, func(a, b *TaskError) int { return a.Index - b.Index })
 	return joinCause(cause, m.failed)
@@ -137,9 +138,11 @@ func (m *mapper[A, R]) submitChunk() {
 			break // the indexes of a chunk are consecutive
 		}
 		if n > 0 && (lent != nil || len(out)-len(body) > chunkBytes) {
+			m.pack.drop()
 			break // a long one travels alone; it is encoded again
 		}
 		body = out
+		m.job.carry(m.next, m.pack.take())
 		n++
 		m.next++
 		if lent != nil {
@@ -155,10 +158,10 @@ func (m *mapper[A, R]) submitChunk() {
 // place puts results where they belong.
 func (m *mapper[A, R]) place(spans []span) {
 	for _, s := range spans {
-		m.job.bytes.Add(-int64(len(s.items)))
+		m.job.bytes.Add(-s.size())
 		for s.n > 0 {
 			index := s.first
-			_, err := m.pop(&s, &m.results[index])
+			_, err := m.pop(m.core, &s, &m.results[index])
 			m.done++
 			if err != nil {
 				m.fail(err)

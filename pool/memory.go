@@ -89,9 +89,21 @@ func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<2
 func (p *proc) sampleMemory() {
 	limit := p.core.cfg.memoryLimit
 	m, err := memoryOf(p.child.PID())
-	if err == nil && m.anon+m.shared > limit {
-		p.kill(ReasonMemoryLimit, overLimit(limit, m.anon+m.shared))
+	if err != nil || m.anon+m.shared <= limit {
+		return
 	}
+	// Not before now is it worth some milliseconds to find out how much of it are Blobs, which do not count.
+	if used := m.anon + max(0, m.shared-p.blobsMapped()); used > limit {
+		p.kill(ReasonMemoryLimit, overLimit(limit, used))
+	}
+}
+
+// blobsMapped returns how much of the pool's shared memory the process has in its own.
+func (p *proc) blobsMapped() int64 {
+	if n, _ := p.core.blobs.count(); n == 0 {
+		return 0
+	}
+	return mappedOf(p.child.PID(), p.core.blobs.has)
 }
 
 func overLimit(limit, measured int64) error {

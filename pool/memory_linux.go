@@ -1,12 +1,16 @@
 package pool
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/procpool/procpool/internal/blob"
 )
 
 // memoryOf reads /proc/PID/status.
@@ -27,6 +31,40 @@ func kilobytes(status []byte, key string) int64 {
 		return 0
 	}
 	return number(fields[0]) << 10
+}
+
+// mappedOf returns how many bytes of certain files a process has in its resident memory, as /proc/PID/smaps tells.
+func mappedOf(pid int, is func(blob.FileID) bool) (total int64) {
+	file, err := os.Open("/proc/" + strconv.Itoa(pid) + "/smaps")
+	if err != nil {
+		return 0
+	}
+	defer file.Close()
+	counts := false
+	for lines := bufio.NewScanner(file); lines.Scan(); {
+		line := lines.Bytes()
+		if bytes.HasPrefix(line, []byte("Rss:")) {
+			if counts {
+				total += kilobytes(append([]byte{'\n'}, line...), "Rss:")
+			}
+			continue
+		}
+		if fields := bytes.Fields(line); len(fields) >= 5 && !bytes.HasSuffix(fields[0], []byte{':'}) {
+			counts = is(fileOf(fields[3], fields[4]))
+		}
+	}
+	return total
+}
+
+// fileOf returns the file that a mapping is of: its device is given as in "00:01".
+func fileOf(device, inode []byte) (id blob.FileID) {
+	major, minor, _ := strings.Cut(string(device), ":")
+	a, errA := strconv.ParseUint(major, 16, 32)
+	b, errB := strconv.ParseUint(minor, 16, 32)
+	if errA != nil || errB != nil {
+		return id
+	}
+	return blob.FileID{Device: unix.Mkdev(uint32(a), uint32(b)), Inode: uint64(number(inode))}
 }
 
 // limitData sets RLIMIT_DATA of a running process.

@@ -6,9 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+
+	"github.com/procpool/procpool/internal/blob"
 )
 
 func memoryOf(int) (memory, error) { return memory{}, errors.ErrUnsupported }
+
+func mappedOf(int, func(blob.FileID) bool) int64 { return 0 }
 
 func limitData(int, int64) error { return errors.ErrUnsupported }
 

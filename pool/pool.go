@@ -78,6 +78,9 @@ type Stats struct {
 	Recycles int // processes started in the place of one that was renewed
 	TimedOut int // attempts that were over their hard limit, or failed after their soft one
 
+	Blobs     int   // pieces of shared memory that the pool has: see Share
+	BlobBytes int64 // their bytes
+
 	BytesSent      int64         // to workers, frames included
 	BytesReceived  int64         // from workers, frames of results included
 	EncodeTime     time.Duration // of arguments of Map and GoMap
@@ -117,6 +120,7 @@ func (p *Pool) Stats() Stats {
 		j.mu.Unlock()
 	}
 	c.mu.Unlock()
+	s.Blobs, s.BlobBytes = c.blobs.count()
 	s.EncodeTime = time.Duration(c.encodeTime.Load())
 	s.DecodeTime = time.Duration(c.decodeTime.Load())
 	s.LinesDropped = c.output.dropped()

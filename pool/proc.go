@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/procpool/procpool/internal/blob"
 	"github.com/procpool/procpool/internal/cgroup"
 	"github.com/procpool/procpool/internal/shm"
 	"github.com/procpool/procpool/wire"
@@ -48,6 +49,9 @@ type proc struct {
 	cookie string
 	hello  wire.HelloBody
 
+	link   blob.Link // nil where there is none
+	offers int       // of recv: shared memory that came for results which have not come yet
+
 	saidBye bool         // of recv
 	noise   throttle     // of recv
 	weighed time.Time    // of recv: when its memory was last measured
@@ -62,7 +66,8 @@ type proc struct {
 
 	// Under core.mu.
 	ready    bool
-	inflight []*batch // in the order in which they were sent; the worker answers in this order
+	inflight []*batch                // in the order in which they were sent; the worker answers in this order
+	fetched  map[blob.Token]struct{} // shared memory that it may have mapped
 	lastID   uint64
 	received uint64 // bytes of ring items that came by the pipe
 	quota    int    // tasks that it may still be given; counts only where tasks are limited
@@ -168,6 +173,10 @@ func (p *proc) handle(f wire.Frame) error {
 		return p.beatNotice()
 	case wire.Bye:
 		return p.byeNotice()
+	case wire.Fetch:
+		return p.fetchNotice(f)
+	case wire.Offer:
+		return p.offerNotice(f)
 	default:
 		return illegal(f, "it is not legal now")
 	}
@@ -214,8 +223,10 @@ func (p *proc) results(f wire.Frame) error {
 	p.dropAnsweredLocked()
 	c.refillLocked(p)
 	c.unlock()
+	p.offers -= b.countOffers(from, n)
 	if hook {
 		p.hookDone(items)
+		b.dropOffers()
 		return nil
 	}
 	b.from.deliver(b, from, n, items, f.Owned)

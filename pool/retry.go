@@ -141,6 +141,7 @@ func (c *core) judge(call *call, b *batch, item wire.Result, a answer) {
 	c.retryLocked(call)
 	c.pumpLocked()
 	c.unlock()
+	a.offered.drop()
 }
 
 // demoteLocked makes an idle worker the last to be taken: another attempt is to be made by another process where one is free.
@@ -217,7 +218,7 @@ func (j *job) requeueLocked(ch chunk) {
 // such frame; it ends when the user's function has returned.
 func (j *job) judge(b *batch, first span) {
 	items := first.items
-	done := span{first: first.first, worker: first.worker, argBytes: first.argBytes, batch: b}
+	done := span{first: first.first, worker: first.worker, argBytes: first.argBytes, batch: b, offers: first.offers}
 	start := items
 	pass := func(end []byte) { // what is answered so far goes on its way
 		if done.n > 0 {
@@ -235,6 +236,8 @@ func (j *job) judge(b *batch, first span) {
 		if j.retry.judges(b.head.Attempt, item.Outcome) && j.retry.again(j.core, b, index, item) && j.tryAgain(b, index-b.head.First) {
 			pass(items)
 			j.bytes.Add(int64(len(b.cut(index-b.head.First, index-b.head.First+1)) + len(b.lent) - (len(items) - len(rest))))
+			j.bytes.Add(-first.offers[index].size())
+			first.offers[index].drop()
 			start = rest
 			done.first, done.n = index+1, 0
 		} else {

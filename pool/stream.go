@@ -165,6 +165,7 @@ func (s *stream[A, R]) read() {
 		if item, err = s.appendItem(item[:0], index, &s.arg); err != nil {
 			s.job.refuse(index, err)
 		} else {
+			s.job.carry(index, s.pack.take())
 			s.job.feed(index, item)
 		}
 		if cap(item) > chunkBytes {
@@ -240,6 +241,10 @@ func (s *stream[A, R]) leave() {
 	s.job.stopInput()
 	s.window.wake()
 	s.core.withdraw(s.job, context.Canceled)
+	s.job.abandon()
+	for _, sp := range s.early {
+		sp.drop()
+	}
 }
 
 // take yields what can be yielded when a span has come; false if the consumer leaves.
@@ -262,12 +267,13 @@ func (s *stream[A, R]) take(sp span) bool {
 
 // yield yields the tasks of a span; false if the consumer leaves.
 func (s *stream[A, R]) yield(sp *span) bool {
-	s.job.bytes.Add(-int64(len(sp.items)))
+	s.job.bytes.Add(-sp.size())
+	defer sp.drop() // what the consumer has not taken when it leaves
 	s.next = sp.first + sp.n
 	for sp.n > 0 {
 		index := sp.first
 		var err error
-		s.item, err = s.pop(sp, &s.value)
+		s.item, err = s.pop(s.core, sp, &s.value)
 		if err != nil && endedBy(s.job.ctx, err) {
 			s.stopped = true
 			s.out.ended(causeOf(s.job.ctx))

@@ -16,6 +16,7 @@ import (
 type typed[A, R any] struct {
 	core *core
 	args *codec.Codec[A]
+	pack *packing // what arguments carry; nil where they can carry nothing
 	reading[R]
 }
 
@@ -32,6 +33,9 @@ var errZeroFunc = errors.New("procpool: the function is the zero Func; get one f
 func newTyped[A, R any](p *Pool, fn worker.Func[A, R]) (typed[A, R], error) {
 	t := typed[A, R]{core: p.core, args: codec.For[A]()}
 	t.reading = reading[R]{fn: fn.Name(), results: codec.For[R](), argType: t.args.TypeName()}
+	if t.args.Carries() {
+		t.pack = &packing{core: p.core}
+	}
 	if t.fn == "" {
 		return t, errZeroFunc
 	}
@@ -45,15 +49,15 @@ func (t *typed[A, R]) configure(cfg *callConfig) {
 	cfg.retry = t.retry(cfg)
 }
 
-// appendItem appends an argument as a task item. On an error dst comes back as it was.
+// appendItem appends an argument as a task item. On an error dst comes back as it was. What the argument carries is in t.pack afterwards.
 func (t *typed[A, R]) appendItem(dst []byte, index int, arg *A) ([]byte, error) {
-	out, err := t.args.Append(wire.Reserve(dst), arg)
+	out, err := t.args.AppendBy(wire.Reserve(dst), arg, t.pack.carrier())
 	return t.finishItem(out, len(dst), nil, index, err)
 }
 
 // lendItem is appendItem that does not copy a long []byte or string: it appends what stands before its bytes, and returns those.
 func (t *typed[A, R]) lendItem(dst []byte, index int, arg *A) (item, lent []byte, err error) {
-	out, lent, err := t.args.AppendLent(wire.Reserve(dst), arg)
+	out, lent, err := t.args.AppendLentBy(wire.Reserve(dst), arg, t.pack.carrier())
 	item, err = t.finishItem(out, len(dst), lent, index, err)
 	return item, lent, err
 }
@@ -64,6 +68,7 @@ func (t *typed[A, R]) finishItem(out []byte, start int, lent []byte, index int, 
 		err = fmt.Errorf("%w: %d bytes, more than the %d of WithMaxPayload", wire.ErrTooLarge, size, t.core.cfg.maxPayload)
 	}
 	if err != nil {
+		t.pack.drop()
 		err = &EncodeError{Side: "parent", Type: t.args.TypeName(), Err: err}
 		return out[:start], &TaskError{Func: t.fn, Index: index, Slot: -1, Err: err}
 	}
@@ -71,20 +76,18 @@ func (t *typed[A, R]) finishItem(out []byte, start int, lent []byte, index int, 
 }
 
 // value sets *r to what a worker answered, or returns the error of the task; *r is the zero value then. *r may be memory that is used again.
-// owned says that nobody else uses the memory of value.
-func (t *reading[R]) value(r *R, index int, outcome wire.Outcome, value []byte, owned bool, at origin) error {
+// owned says that nobody else uses the memory of value; with is the shared memory that came with it.
+func (t *reading[R]) value(c *core, r *R, index int, outcome wire.Outcome, value []byte, owned bool, with *offered, at origin) error {
 	var err error
 	if outcome == wire.Value {
-		if owned {
-			err = t.results.DecodeOwned(value, r)
-		} else {
-			err = t.results.Decode(value, r)
-		}
-		if err == nil {
+		if err = t.decode(c, r, value, owned, with); err == nil {
+			with.drop()
 			return nil
 		}
+		with.discard()
 		err = &DecodeError{Side: "parent", Type: t.results.TypeName(), Err: err}
 	} else {
+		with.drop()
 		err = softLimit(t.soft, outcome, wireFailure(outcome, value, t.argType, t.results.TypeName()))
 	}
 	var zero R
@@ -92,8 +95,20 @@ func (t *reading[R]) value(r *R, index int, outcome wire.Outcome, value []byte, 
 	return &TaskError{Func: t.fn, Index: index, Slot: at.slot, PID: at.pid, Attempt: at.attempt, Err: err}
 }
 
+// decode sets *r to a value.
+func (t *reading[R]) decode(c *core, r *R, value []byte, owned bool, with *offered) error {
+	var by codec.Carrier
+	if t.results.Carries() {
+		by = &opening{core: c, offered: with}
+	}
+	if owned {
+		return t.results.DecodeOwnedBy(value, r, by)
+	}
+	return t.results.DecodeBy(value, r, by)
+}
+
 // pop takes the first task off a span: it sets *r to its result, or returns its error. item is what the worker said, if one answered.
-func (t *reading[R]) pop(s *span, r *R) (item wire.Result, err error) {
+func (t *reading[R]) pop(c *core, s *span, r *R) (item wire.Result, err error) {
 	index := s.first
 	s.first++
 	s.n--
@@ -103,7 +118,11 @@ func (t *reading[R]) pop(s *span, r *R) (item wire.Result, err error) {
 		return item, s.err
 	}
 	item, s.items, _ = wire.CutResult(s.items) // the frame was checked
-	return item, t.value(r, index, item.Outcome, item.Value, s.owned, s.worker)
+	var with *offered
+	if s.offers != nil {
+		with = s.offers[index]
+	}
+	return item, t.value(c, r, index, item.Outcome, item.Value, s.owned, with, s.worker)
 }
 
 // endedBy reports whether err is what a task made of the end of ctx. The deadline ends the task's context in the worker too, and the task's

@@ -16,6 +16,9 @@
 // descriptor 0 means that the parent is gone: the worker exits at once, a
 // running task or not.
 //
+// A worker of the same program also gets a Unix stream socket on descriptor 6, which carries descriptors of shared
+// memory and nothing else: see Shared memory. Other workers need not know of it.
+//
 // # Order of events
 //
 //	parent                                   worker
@@ -64,12 +67,15 @@
 //	   6  Log       worker  batch  offset  map: see Log
 //	   7  Beat      worker  0      0       empty: the answer to Ping
 //	   8  Bye       worker  0      0       empty: the worker leaves by itself, in good order
+//	   9  Fetch     worker  0      keep    8 bytes: the token of shared memory that the worker wants to see
+//	  10  Offer     worker  batch  offset  9 bytes: shared memory that the result of this task refers to
 //	  16  Welcome   parent  0      0       map: see Welcome
 //	  17  Tasks     parent  batch  0       array: see TasksHead, then count task items
 //	  18  Cancel    parent  batch  offset  empty: end the context of the task at offset
 //	  19  Recall    parent  batch  offset  empty: do not start tasks from offset on
 //	  20  Stop      parent  0      0       empty: end the running task's context, exit with status 0
 //	  21  Ping      parent  0      0       empty: answer with Beat, also while a task runs
+//	  22  Forget    parent  0      0       8 bytes: the token of shared memory that no task will refer to any more
 //
 // A batch id is unused before on this pipe and larger than every one before.
 // At most MaxBatches batches are unanswered at a time; a worker that does not
@@ -119,6 +125,26 @@
 // Started are then not sent: a compare-and-swap of the claim word says the same,
 // exactly, even if the worker is stopped.
 //
+// # Shared memory
+//
+// Between processes of one program a value may refer to memory that both map (package internal/blob): a msgpack
+// extension of 16 bytes, of type 112 for a Blob and 113 for a byte slice that is too long for the pipe. The first 8
+// bytes name the memory, the others are its length; both big-endian. Other workers are never sent a reference: in its
+// place stand the contents, as msgpack bin, and a Blob in a result is the same.
+//
+// In an argument the name is a token. The worker asks for the memory by Fetch, and the parent answers on the socket with
+// one byte: 1, with the descriptor; 2, it is gone; 3, it cannot be sent. A worker asks one question at a time. The arg
+// of Fetch is 1 if the worker will not keep the memory, else 0, and then Forget tells when it can let go of it.
+//
+// In a result the name is an index: the first Offer for that result is 0. For each the worker writes the byte 1 with the
+// descriptor on the socket, then the Offer, and all of them before the Results. The payload of Offer is a byte, 1 for
+// a byte slice and 0 for a Blob, and a token: of memory that came as an argument, in which case no descriptor is
+// sent, or 0. A result has at most 1024 offers.
+//
+// Memory is a memfd that is sealed against writing, shrinking, growing and further seals, and has no holes. It does not
+// count against Welcome's "max", but for byte slices of type 113, which the parent asks for by Welcome's "blob": those of so many bytes
+// and more in results travel this way.
+//
 // # Cancel and Recall
 //
 // Cancel speaks of one task. If it is running its context ends and it is still
@@ -142,6 +168,9 @@
 //   - Results for a batch that is not unanswered here, out of order, of more items
 //     than the batch still lacks, or whose items do not fill the payload exactly
 //   - a Hello or Welcome that does not decode, a cookie that does not match
+//   - Fetch or Offer from a worker without the socket, or that do not decode; Offer for a task that is not unanswered,
+//     without its descriptor, or with one that is not sealed memory; more than 1024 for a task or 8192 in all before their Results;
+//     answers to Fetch that are not taken
 //
 // Answered, the conversation goes on: an argument or result that does not decode or
 // encode (outcomes 3 and 4), a function that is not known (outcome 5).

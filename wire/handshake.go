@@ -26,6 +26,7 @@ type WelcomeBody struct {
 	Reports bool   `msgpack:"reports"` // somebody listens to Report
 	Memory  int64  `msgpack:"memory"`  // the hard limit of the worker's private memory, in bytes; 0 for none
 	Nudges  bool   `msgpack:"nudges"`  // the parent nudges a busy worker, by the page, that is to read something: it need not do so otherwise
+	Blob    int    `msgpack:"blob"`    // size from which on byte slices in results travel as shared memory; 0 for never
 }
 
 // LogBody is the payload of Log: one record. The frame's id and arg name the

@@ -15,6 +15,8 @@ const (
 	Log      Kind = 6
 	Beat     Kind = 7
 	Bye      Kind = 8
+	Fetch    Kind = 9
+	Offer    Kind = 10
 )
 
 // Kinds that the parent sends.
@@ -25,12 +27,13 @@ const (
 	Recall  Kind = 19
 	Stop    Kind = 20
 	Ping    Kind = 21
+	Forget  Kind = 22
 )
 
 var kindNames = map[Kind]string{
 	Hello: "Hello", Results: "Results", Started: "Started", Recalled: "Recalled",
-	Report: "Report", Log: "Log", Beat: "Beat", Bye: "Bye",
-	Welcome: "Welcome", Tasks: "Tasks", Cancel: "Cancel", Recall: "Recall", Stop: "Stop", Ping: "Ping",
+	Report: "Report", Log: "Log", Beat: "Beat", Bye: "Bye", Fetch: "Fetch", Offer: "Offer",
+	Welcome: "Welcome", Tasks: "Tasks", Cancel: "Cancel", Recall: "Recall", Stop: "Stop", Ping: "Ping", Forget: "Forget",
 }
 
 // String returns the name of the kind as the specification spells it.
@@ -42,10 +45,10 @@ func (k Kind) String() string {
 }
 
 // FromWorker reports whether k is a kind that a worker may send.
-func (k Kind) FromWorker() bool { return k >= Hello && k <= Bye }
+func (k Kind) FromWorker() bool { return k >= Hello && k <= Offer }
 
 // FromParent reports whether k is a kind that the parent may send.
-func (k Kind) FromParent() bool { return k >= Welcome && k <= Ping }
+func (k Kind) FromParent() bool { return k >= Welcome && k <= Forget }
 
 // Outcome says how one task ended in the worker. Bit Timed may be set on any of them.
 type Outcome uint8

@@ -1,6 +1,7 @@
 package worker_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -122,6 +123,31 @@ func ExampleReport() {
 	_, err = pool.Call(context.Background(), p, count, 3)
 	fmt.Println(<-done, <-done, <-done, err)
 	// Output: 1 2 3 <nil>
+}
+
+var render = worker.Register("example.render", func(_ context.Context, size int) (worker.Blob, error) {
+	return worker.NewBlob(bytes.Repeat([]byte("."), size))
+})
+
+var measure = worker.Register("example.measure", func(_ context.Context, picture worker.Blob) (int, error) {
+	data, err := picture.Bytes()
+	return bytes.Count(data, []byte(".")), err
+})
+
+func ExampleNewBlob() {
+	p, err := pool.New(context.Background(), pool.WithWorkers(2))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+	picture, err := pool.Call(context.Background(), p, render, 10<<20)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer picture.Release()
+	fmt.Println(pool.Call(context.Background(), p, measure, picture)) // the 10 MiB went through no pipe
+	// Output: 10485760 <nil>
 }
 
 var greet = worker.Register("example.greet", func(ctx context.Context, name string) (int, error) {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime/debug"
 
+	"github.com/procpool/procpool/internal/blob"
 	"github.com/procpool/procpool/internal/boot"
 	"github.com/procpool/procpool/internal/proc"
 	"github.com/procpool/procpool/internal/registry"
@@ -56,8 +57,12 @@ func serveWire(marker boot.Marker) error {
 	if err != nil {
 		return err
 	}
+	var link blob.Link
+	if files.Blobs != nil {
+		link = blob.NewLink(files.Blobs, true)
+	}
 	return serve.New(serve.Config{
-		In: files.In, Out: files.Out, Cookie: marker.Cookie, Page: page, Shared: shared, Nudged: shared && shm.CanNudge,
+		In: files.In, Out: files.Out, Cookie: marker.Cookie, Page: page, Shared: shared, Nudged: shared && shm.CanNudge, Link: link,
 		Hello: wire.HelloBody{
 			Version: wire.Version, Build: identity, PID: os.Getpid(), Functions: registry.Names(), Page: shared,
 		},

@@ -31,10 +31,11 @@ func Register[A, R any](name string, fn func(ctx context.Context, arg A) (R, err
 		var a, noArg A // here, because what is decoded into is on the heap: one for each worker, not for each task
 		var r, noResult R
 		return func(ctx context.Context, arg []byte, owned bool, dst []byte) (out, lent []byte, outcome wire.Outcome, err error) {
+			by := carrierOf(ctx, args.Carries() || results.Carries())
 			if owned {
-				err = args.DecodeOwned(arg, &a)
+				err = args.DecodeOwnedBy(arg, &a, by)
 			} else {
-				err = args.Decode(arg, &a)
+				err = args.DecodeBy(arg, &a, by)
 			}
 			if err != nil {
 				return dst, nil, wire.Undecodable, err
@@ -45,7 +46,7 @@ func Register[A, R any](name string, fn func(ctx context.Context, arg A) (R, err
 				r = noResult
 				return dst, nil, wire.Failed, err
 			}
-			out, lent, err = results.AppendLent(dst, &r)
+			out, lent, err = results.AppendLentBy(dst, &r, by)
 			r = noResult
 			if err != nil {
 				return dst, nil, wire.Unencodable, err
@@ -54,6 +55,15 @@ func Register[A, R any](name string, fn func(ctx context.Context, arg A) (R, err
 		}
 	})
 	return Func[A, R]{name}
+}
+
+// carrierOf returns what the values of a task take along, nil where they cannot.
+func carrierOf(ctx context.Context, needed bool) codec.Carrier {
+	if !needed {
+		return nil
+	}
+	by, _ := ctx.(codec.Carrier) // the task itself
+	return by
 }
 
 // Register2 registers a function of two arguments; callers pack them with Pack2. It is

@@ -74,6 +74,8 @@ type Files struct {
 	In   *os.File // what the parent writes
 	Out  *os.File // what the parent reads
 	Page *os.File // the status page; nil if there is none
+
+	Blobs *os.File // the socket for descriptors, in blocking mode; nil if there is none
 }
 
 var taken atomic.Bool

@@ -22,6 +22,8 @@ const (
 	fdPage = 4
 	fdText = 5
 
+	fdBlobs = 6
+
 	firstHigh = 10 // the lowest number for descriptors that tasks should not stumble over
 )
 
@@ -44,6 +46,9 @@ func takeFiles() (files Files, err error) {
 	if files.Page, err = takePage(); err != nil {
 		return files, err
 	}
+	if files.Blobs, err = takeBlobs(); err != nil {
+		return files, err
+	}
 	if err = replaceStdin(); err != nil {
 		return files, err
 	}
@@ -55,7 +60,7 @@ func takeFiles() (files Files, err error) {
 }
 
 func (f Files) close() {
-	for _, file := range []*os.File{f.In, f.Out, f.Page} {
+	for _, file := range []*os.File{f.In, f.Out, f.Page, f.Blobs} {
 		file.Close() // of a nil file: an error, nothing else
 	}
 }
@@ -107,6 +112,19 @@ func takePage() (*os.File, error) {
 	}
 	unix.Close(fdPage)
 	return os.NewFile(uintptr(high), "status page"), nil
+}
+
+// takeBlobs moves the socket for descriptors to a high number, where the parent has made one.
+func takeBlobs() (*os.File, error) {
+	if !hasType(fdBlobs, unix.S_IFSOCK) {
+		return nil, nil
+	}
+	high, err := dupHigh(fdBlobs, "link")
+	if err != nil {
+		return nil, err
+	}
+	unix.Close(fdBlobs)
+	return os.NewFile(uintptr(high), "link"), nil
 }
 
 func dupHigh(fd int, name string) (int, error) {

@@ -66,6 +66,14 @@ func basicFuncs[T any]() (appendFunc[T], parseFunc[T]) {
 	return nil, nil
 }
 
+// carriedFuncs returns the functions with a Carrier of a basic type that can be a reference, or nil.
+func carriedFuncs[T any]() (func([]byte, *T, Carrier) ([]byte, error), func([]byte, *T, Carrier) error) {
+	if _, ok := any((*T)(nil)).(*[]byte); !ok {
+		return nil, nil
+	}
+	return any(appendBytesBy).(func([]byte, *T, Carrier) ([]byte, error)), any(parseBytesBy).(func([]byte, *T, Carrier) error)
+}
+
 // as proves to the compiler that T is E, which the switch above has just seen.
 func as[T, E any](a appendFunc[E], p parseFunc[E]) (appendFunc[T], parseFunc[T]) {
 	return any(a).(appendFunc[T]), any(p).(parseFunc[T])

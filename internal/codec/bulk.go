@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"reflect"
 	"slices"
 	"unsafe"
 )
@@ -58,4 +59,35 @@ func (c *Codec[T]) DecodeOwned(src []byte, v *T) error {
 	}
 	c.bulk.alias(v, slices.Clip(b))
 	return nil
+}
+
+// AppendLentBy is AppendLent with a Carrier, which may be nil. What the Carrier takes is not lent.
+func (c *Codec[T]) AppendLentBy(dst []byte, v *T, by Carrier) (out, lent []byte, err error) {
+	if by == nil || c.appendBy == nil {
+		return c.AppendLent(dst, v)
+	}
+	if c.bulk.bytes != nil {
+		b := c.bulk.bytes(v)
+		if len(b) < MinCarried {
+			return c.AppendLent(dst, v)
+		}
+		ref, ok, err := by.Put(b)
+		switch {
+		case err != nil:
+			return dst, nil, located(err, reflect.TypeFor[T]())
+		case !ok:
+			return c.AppendLent(dst, v)
+		}
+		return AppendRef(dst, ExtBytes, ref), nil, nil
+	}
+	out, err = c.appendBy(dst, v, by)
+	return out, nil, err
+}
+
+// DecodeOwnedBy is DecodeOwned with a Carrier, which may be nil.
+func (c *Codec[T]) DecodeOwnedBy(src []byte, v *T, by Carrier) error {
+	if by == nil || c.decodeBy == nil || c.bulk.bytes != nil && len(src) > LendAbove {
+		return c.DecodeOwned(src, v)
+	}
+	return c.decodeBy(src, v, by)
 }

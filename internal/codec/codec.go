@@ -12,6 +12,10 @@ type Codec[T any] struct {
 	append func(dst []byte, v *T) ([]byte, error)
 	decode func(src []byte, v *T) error
 	bulk   bulk[T]
+
+	// nil where no value of T can hold a reference
+	appendBy func(dst []byte, v *T, by Carrier) ([]byte, error)
+	decodeBy func(src []byte, v *T, by Carrier) error
 }
 
 // codecs caches one *Codec[T] per reflect.Type of T.
@@ -33,16 +37,27 @@ func newCodec[T any](t reflect.Type) *Codec[T] {
 	c := &Codec[T]{name: t.String()}
 	if c.append, c.decode = basicFuncs[T](); c.append != nil {
 		c.bulk = bulkOf[T]()
+		c.appendBy, c.decodeBy = carriedFuncs[T]()
 		return c
 	}
 	n := nodeOf(t)
 	c.append = func(dst []byte, v *T) ([]byte, error) {
-		return appendValue(dst, n, reflect.ValueOf(v).Elem())
+		return appendValue(dst, n, reflect.ValueOf(v).Elem(), nil)
 	}
 	c.decode = func(src []byte, v *T) error {
 		var zero T
 		*v = zero
-		return decodeValue(src, n, reflect.ValueOf(v).Elem())
+		return decodeValue(src, n, reflect.ValueOf(v).Elem(), nil)
+	}
+	if mayRefer(t, map[reflect.Type]bool{}) {
+		c.appendBy = func(dst []byte, v *T, by Carrier) ([]byte, error) {
+			return appendValue(dst, n, reflect.ValueOf(v).Elem(), by)
+		}
+		c.decodeBy = func(src []byte, v *T, by Carrier) error {
+			var zero T
+			*v = zero
+			return decodeValue(src, n, reflect.ValueOf(v).Elem(), by)
+		}
 	}
 	return c
 }
@@ -66,5 +81,5 @@ func DecodeInto(src []byte, v any) error {
 		return fmt.Errorf(errorPrefix+"cannot decode into %T, want a pointer that is not nil", v)
 	}
 	p.Elem().SetZero()
-	return decodeValue(src, nodeOf(p.Type().Elem()), p.Elem())
+	return decodeValue(src, nodeOf(p.Type().Elem()), p.Elem(), nil)
 }

@@ -62,6 +62,10 @@ func decodeString(n *node, d *decoder, v reflect.Value) error {
 }
 
 func decodeByteSlice(n *node, d *decoder, v reflect.Value) error {
+	if b, done, err := d.takeBytes(); done {
+		v.SetBytes(b)
+		return failed(n.typ, err)
+	}
 	b, err := d.text("bytes")
 	if err != nil {
 		return failure(n.typ, err)

@@ -23,20 +23,22 @@ type decoder struct {
 	owed  int    // items that the open containers still expect
 	mem   uint64 // bytes that decoded elements occupy so far
 
+	carrier Carrier // nil where there is none
+
 	methods decodeMethods
 }
 
 var decoders = sync.Pool{New: func() any { return new(decoder) }}
 
 // decodeValue sets v, which is zero and addressable, to the one value in src.
-func decodeValue(src []byte, n *node, v reflect.Value) error {
+func decodeValue(src []byte, n *node, v reflect.Value, by Carrier) error {
 	d := decoders.Get().(*decoder)
-	d.src, d.pos, d.depth, d.hops, d.owed, d.mem = src, 0, 0, 0, 0, 0
+	d.src, d.pos, d.depth, d.hops, d.owed, d.mem, d.carrier = src, 0, 0, 0, 0, 0, by
 	err := d.run(n, v)
 	if err == nil && d.pos < len(src) {
 		err = ErrTrailing
 	}
-	d.src = nil
+	d.src, d.carrier = nil, nil
 	decoders.Put(d)
 	if err != nil {
 		return located(err, n.typ)

@@ -50,6 +50,12 @@
 // bool, int64 (uint64 above its range), float64, string, []byte, []any,
 // map[string]any if all keys are strings, else map[any]any, and time.Time.
 //
+// # References
+//
+// AppendBy and DecodeBy take a [Carrier], by which a value can refer to memory that both sides see: types with methods of
+// their own ask [CarrierOf] for it, and byte slices of [MinCarried] bytes or more are offered to it. A reference is an
+// extension ([ExtObject], [ExtBytes]) of 16 bytes. Without a Carrier it is an error like any unknown extension.
+//
 // # Where it differs from msgpack/v5
 //
 //   - A nil embedded pointer to a struct is left out and stays nil; the library

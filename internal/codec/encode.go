@@ -42,6 +42,9 @@ func encodeString(n *node, e *encoder, v reflect.Value) error {
 
 func encodeByteSlice(n *node, e *encoder, v reflect.Value) error {
 	b := v.Bytes()
+	if done, err := e.putBytes(b); done || err != nil {
+		return failed(n.typ, err)
+	}
 	if err := checkLen(len(b)); err != nil {
 		return failure(n.typ, err)
 	}

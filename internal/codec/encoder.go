@@ -24,6 +24,8 @@ type encoder struct {
 	hops  int // pointers around it
 	seen  map[reference]struct{}
 
+	carrier Carrier // nil where there is none
+
 	methods encodeMethods
 }
 
@@ -37,12 +39,12 @@ type reference struct {
 var encoders = sync.Pool{New: func() any { return new(encoder) }}
 
 // appendValue appends v to dst.
-func appendValue(dst []byte, n *node, v reflect.Value) ([]byte, error) {
+func appendValue(dst []byte, n *node, v reflect.Value, by Carrier) ([]byte, error) {
 	e := encoders.Get().(*encoder)
-	e.dst, e.base, e.depth, e.hops = dst, len(dst), 0, 0
+	e.dst, e.base, e.depth, e.hops, e.carrier = dst, len(dst), 0, 0, by
 	err := e.run(n, v)
 	out := e.dst
-	e.dst, e.seen = nil, nil
+	e.dst, e.seen, e.carrier = nil, nil, nil
 	encoders.Put(e)
 	if err != nil {
 		return dst, located(err, n.typ)

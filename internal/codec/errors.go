@@ -96,6 +96,14 @@ func failure(t reflect.Type, err error) error {
 	return &location{typ: t, err: err}
 }
 
+// failed is failure where there may be none.
+func failed(t reflect.Type, err error) error {
+	if err == nil {
+		return nil
+	}
+	return failure(t, err)
+}
+
 func failuref(t reflect.Type, format string, args ...any) error {
 	return failure(t, fmt.Errorf(format, args...))
 }

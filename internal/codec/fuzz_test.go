@@ -39,7 +39,7 @@ func FuzzCheck(f *testing.F) {
 // followsSink writes a value byte by byte into a sink, which must agree.
 func followsSink(t *testing.T, b []byte) {
 	var s sink
-	s.reset(nil, MaxDepth)
+	s.reset(nil, MaxDepth, nil)
 	for i, c := range b {
 		if i > 0 && s.end() == nil {
 			t.Fatal("the sink has a value too early")
@@ -93,7 +93,7 @@ func again(t *testing.T, b []byte, v any) {
 	if _, ok := v.(*reads); ok {
 		return
 	}
-	out, err := appendValue(nil, nodeOf(reflect.TypeOf(v).Elem()), reflect.ValueOf(v).Elem())
+	out, err := appendValue(nil, nodeOf(reflect.TypeOf(v).Elem()), reflect.ValueOf(v).Elem(), nil)
 	if errors.Is(err, ErrTooDeep) || errors.Is(err, errUnsupported) {
 		return
 	}

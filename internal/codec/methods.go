@@ -71,7 +71,7 @@ func encodeByMethod(n *node, e *encoder, v reflect.Value) error {
 	if m.enc == nil {
 		m.enc = msgpack.NewEncoder(nil)
 	}
-	m.sink.reset(e.dst, MaxDepth-e.depth)
+	m.sink.reset(e.dst, MaxDepth-e.depth, e.carrier)
 	m.enc.Reset(&m.sink)
 	m.enc.UseCompactInts(true)
 	err := m.call(n, v)
@@ -79,7 +79,7 @@ func encodeByMethod(n *node, e *encoder, v reflect.Value) error {
 		err = m.sink.end()
 	}
 	e.dst = m.sink.buf
-	m.sink.buf = nil
+	m.sink.buf, m.sink.carrier = nil, nil
 	if err != nil {
 		return failure(n.typ, err)
 	}
@@ -103,7 +103,13 @@ const keepBuffer = 64 << 10
 // decodeMethods is what a decoder needs for methods, made when it is needed.
 type decodeMethods struct {
 	dec *msgpack.Decoder
-	src bytes.Reader
+	src source
+}
+
+// source is the bytes of one value, and the Carrier that goes with them.
+type source struct {
+	bytes.Reader
+	carrier Carrier
 }
 
 func decodeByMethod(n *node, d *decoder, v reflect.Value) error {
@@ -120,23 +126,25 @@ func decodeByMethod(n *node, d *decoder, v reflect.Value) error {
 	if !n.decPointer && v.Kind() == reflect.Map {
 		v.Set(reflect.MakeMap(n.typ)) // the method will fill it; the library would panic
 	}
-	if err := d.methods.decode(n, b, v); err != nil {
+	if err := d.methods.decode(n, b, v, d.carrier); err != nil {
 		return failure(n.typ, err)
 	}
 	return nil
 }
 
-func (m *decodeMethods) decode(n *node, b []byte, v reflect.Value) error {
+func (m *decodeMethods) decode(n *node, b []byte, v reflect.Value, by Carrier) error {
 	if m.dec == nil {
 		m.dec = msgpack.NewDecoder(nil)
 	}
 	m.src.Reset(b)
+	m.src.carrier = by
 	m.dec.Reset(&m.src)
 	err := m.call(n, v)
 	if left := m.src.Len(); err == nil && left > 0 {
 		err = fmt.Errorf("%s left %d of %d bytes", n.decMethod, left, len(b))
 	}
 	m.src.Reset(nil)
+	m.src.carrier = nil
 	if err != nil || len(b) > keepBuffer {
 		m.dec = nil // it may be recording what it reads, which Reset does not end
 	}

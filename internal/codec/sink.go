@@ -13,6 +13,8 @@ type sink struct {
 	outer []uint64 // the same for those around it
 	depth int      // how many there may be
 	err   error
+
+	carrier Carrier
 }
 
 var (
@@ -21,8 +23,8 @@ var (
 	errTwoValues = errors.New("wrote more than one value")
 )
 
-func (s *sink) reset(buf []byte, depth int) {
-	*s = sink{buf: buf, pos: len(buf), left: 1, outer: s.outer[:0], depth: depth}
+func (s *sink) reset(buf []byte, depth int, by Carrier) {
+	*s = sink{buf: buf, pos: len(buf), left: 1, outer: s.outer[:0], depth: depth, carrier: by}
 }
 
 // Write appends b.

@@ -94,9 +94,15 @@ func (x number) untyped() any {
 }
 
 func (d *decoder) untypedExt() (any, error) {
+	if b, done, err := d.takeBytes(); done {
+		return b, err
+	}
 	id, b, err := d.ext()
 	if err != nil {
 		return nil, err
+	}
+	if id == ExtObject && len(b) == RefSize && d.carrier != nil {
+		return d.carrier.Object(Ref(b))
 	}
 	if id != timeExt {
 		return nil, fmt.Errorf("extension type %d is not known", id)

@@ -6,6 +6,7 @@ import "os"
 // descriptor number, and are closed as soon as the child has its copies.
 type links struct {
 	in, out, err, text, life *os.File
+	blobs                    *os.File // a socket, of an own child only
 
 	theirs []*os.File
 }
@@ -36,7 +37,10 @@ func (l *links) open(own bool) (err error) {
 		return err
 	}
 	l.theirs = append(l.theirs, nil) // the page's place
-	l.text, err = l.add(pipeFromChild())
+	if l.text, err = l.add(pipeFromChild()); err != nil {
+		return err
+	}
+	l.blobs, err = l.add(socketPair())
 	return err
 }
 
@@ -81,7 +85,7 @@ func (l *links) closeTheirs() {
 }
 
 func (l *links) closePipes() {
-	for _, f := range []*os.File{l.in, l.out, l.err, l.text} {
+	for _, f := range []*os.File{l.in, l.out, l.err, l.text, l.blobs} {
 		f.Close()
 	}
 }

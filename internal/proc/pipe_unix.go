@@ -33,6 +33,15 @@ func pipeFromChild() (ours, theirs *os.File, err error) {
 	return wrapEnds(r, w, inPoller)
 }
 
+// socketPair makes a pair of connected sockets. Both are close-on-exec, and neither is non-blocking: the parent never waits for its end.
+func socketPair() (ours, theirs *os.File, err error) {
+	a, b, err := rawSocketPair()
+	if err != nil {
+		return nil, nil, stepError("socketpair", err)
+	}
+	return os.NewFile(uintptr(a), "parent's end of the link"), os.NewFile(uintptr(b), "child's end"), nil
+}
+
 func wrapEnds(our, their int, poll bool) (ours, theirs *os.File, err error) {
 	if ours, err = wrapOurs(our, poll); err != nil {
 		unix.Close(their)

@@ -18,6 +18,8 @@ func pipeToChild(bool) (ours, theirs *os.File, err error) { return nil, nil, err
 
 func pipeFromChild() (ours, theirs *os.File, err error) { return nil, nil, errPlatform }
 
+func socketPair() (ours, theirs *os.File, err error) { return nil, nil, errPlatform }
+
 // spawn is never reached: no pipe could be made.
 func spawn(*Spec, string, *links) (*Process, error) { return nil, errPlatform }
 

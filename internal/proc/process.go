@@ -117,6 +117,10 @@ func (p *Process) Err() *os.File { return p.links.err }
 // Text is the parent's read end of what an own child's tasks print to stdout; nil for a foreign child.
 func (p *Process) Text() *os.File { return p.links.text }
 
+// Blobs is the parent's end of the socket by which an own child passes descriptors; nil for a foreign child. It is in blocking mode
+// and not in the runtime's poller.
+func (p *Process) Blobs() *os.File { return p.links.blobs }
+
 // Exited is closed when the child has ended, its group has been killed, and it has been reaped. It does not wait for
 // descriptors: a grandchild that left the group may still hold the other end of Err or Out.
 func (p *Process) Exited() <-chan struct{} { return p.exited }

@@ -20,6 +20,12 @@ func rawPipe() (r, w int, err error) {
 	return p[0], p[1], nil
 }
 
+// rawSocketPair makes sockets that no concurrent fork can inherit.
+func rawSocketPair() (a, b int, err error) {
+	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	return p[0], p[1], err
+}
+
 // resize gives a pipe the capacity of PipeSize.
 func resize(fd int) error {
 	if PipeSize == 0 {

@@ -5,6 +5,8 @@ package proc
 import (
 	"os"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // rawPipe makes a pipe that no concurrent fork can inherit: there is no pipe2 everywhere, so forks wait meanwhile.
@@ -22,3 +24,16 @@ func rawPipe() (r, w int, err error) {
 
 // setCapacity does nothing: these systems size their pipes themselves.
 func setCapacity(*os.File, int) {}
+
+// rawSocketPair makes sockets that no concurrent fork can inherit.
+func rawSocketPair() (a, b int, err error) {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err != nil {
+		return -1, -1, err
+	}
+	syscall.CloseOnExec(p[0])
+	syscall.CloseOnExec(p[1])
+	return p[0], p[1], nil
+}

@@ -23,7 +23,7 @@ type Spec struct {
 	// Dir is the working directory; empty is the parent's.
 	Dir string
 
-	// Own says that the child runs this binary and package boot in it: it gets the descriptors 4 and 5 and, on Linux without
+	// Own says that the child runs this binary and package boot in it: it gets the descriptors 4 to 6 and, on Linux without
 	// Rules, Pdeathsig until it has armed its life pipe. Other children get the descriptors 0 to 3 only.
 	Own bool
 

@@ -97,6 +97,7 @@ func (s *Server) run(b *batch) {
 	invoke := s.lookup(b.head.Func)
 	w := stopwatch{perTask: b.head.Flags&wire.WantTiming != 0}
 	w.start()
+	s.busy.Store(true)
 	for !s.gone.Load() {
 		if b.head.Hard > 0 {
 			s.cfg.Page.Begin(shm.Clock())
@@ -118,6 +119,8 @@ func (s *Server) run(b *batch) {
 	}
 	b.over.Store(true)
 	b.finishLast()
+	s.busy.Store(false)
+	s.settle()
 	s.forget(b.id)
 }
 
@@ -157,6 +160,7 @@ func (s *Server) one(b *batch, invoke registry.Invoke, arg []byte, w *stopwatch)
 	out, lent, outcome := s.call(t, invoke, arg)
 	t.finish()
 	s.answer(b, out, lent, outcome, w)
+	s.settle()
 }
 
 // call invokes the function and turns whatever comes of it into an outcome and its value,
@@ -194,6 +198,7 @@ func (s *Server) call(t *Task, invoke registry.Invoke, arg []byte) (out, lent []
 func (s *Server) leave(t *Task, out []byte) {
 	t.finish()
 	s.answer(t.batch, out, nil, wire.Panicked, &stopwatch{})
+	s.settle()
 }
 
 func (s *Server) answer(b *batch, out, lent []byte, outcome wire.Outcome, w *stopwatch) {

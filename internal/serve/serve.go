@@ -22,6 +22,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/procpool/procpool/internal/blob"
 	"github.com/procpool/procpool/internal/registry"
 	"github.com/procpool/procpool/internal/remote"
 	"github.com/procpool/procpool/internal/shm"
@@ -35,7 +36,10 @@ const maxQueued = 4 * wire.MaxBatches
 // ExitProtocol is the exit status of a worker whose parent broke the protocol.
 const ExitProtocol = 70
 
-func init() { remote.RegisterSentinel("wire.ErrTooLarge", wire.ErrTooLarge) }
+func init() {
+	remote.RegisterSentinel("wire.ErrTooLarge", wire.ErrTooLarge)
+	remote.RegisterSentinel("worker.ErrReleased", blob.ErrReleased)
+}
 
 // Config says whom a Server serves.
 type Config struct {
@@ -52,6 +56,10 @@ type Config struct {
 
 	// Nudged says that the page can be used to nudge this worker, if the parent does (WelcomeBody.Nudges).
 	Nudged bool
+
+	// Link is the way of shared memory; nil where there is none. Inline says that the parent is this process.
+	Link   blob.Link
+	Inline bool
 
 	// Welcomed, if not nil, is called with the parent's answer to Hello.
 	Welcomed func(wire.WelcomeBody)
@@ -73,6 +81,8 @@ type Server struct {
 	nudges  uint32 // of the assistant: those that it has seen
 
 	invokes map[string]registry.Invoke // of execLoop alone: this worker's instances of the functions that it has run
+	blobs   *blob.Client               // nil where there is no link
+	busy    atomic.Bool                // execLoop runs a batch
 
 	stopping atomic.Bool
 	gone     atomic.Bool // nobody reads answers any more: nothing more is to be started
@@ -88,7 +98,7 @@ type Server struct {
 func New(cfg Config) *Server {
 	in := wire.NewReader(cfg.In, 0, wire.Kind.FromParent)
 	in.Trust()
-	return &Server{
+	s := &Server{
 		cfg:       cfg,
 		in:        in,
 		out:       newOutbox(cfg.Out, cfg.Page),
@@ -98,6 +108,10 @@ func New(cfg Config) *Server {
 		invokes:   map[string]registry.Invoke{},
 		cancelled: map[uint64]int{},
 	}
+	if cfg.Link != nil {
+		s.blobs = blob.NewClient(cfg.Link, cfg.Inline, s.out.write)
+	}
+	return s
 }
 
 // Run greets the parent and serves it. It returns nil after a Stop was obeyed,
@@ -166,6 +180,8 @@ func (s *Server) handle(f wire.Frame) error {
 	case wire.Stop:
 		s.stop()
 		return nil
+	case wire.Forget:
+		return s.forgetBlob(f)
 	default:
 		return fmt.Errorf("unexpected %v frame", f.Kind)
 	}
