@@ -92,6 +92,18 @@ func (t *reading[R]) value(r *R, index int, outcome wire.Outcome, value []byte, 
 	return &TaskError{Func: t.fn, Index: index, Slot: at.slot, PID: at.pid, Attempt: at.attempt, Err: err}
 }
 
+// answered is value for a call. Where the call is timed it writes into timing where the time went.
+func (t *reading[R]) answered(r *R, a *answer, timing *Timing) error {
+	if a.times == nil {
+		return t.value(r, -1, a.outcome, a.value, a.owned, a.worker)
+	}
+	began := now()
+	err := t.value(r, -1, a.outcome, a.value, a.owned, a.worker)
+	*timing = a.times.timing
+	a.times.trip.taken(timing, began, now())
+	return err
+}
+
 // pop takes the first task off a span: it sets *r to its result, or returns its error. item is what the worker said, if one answered.
 func (t *reading[R]) pop(s *span, r *R) (item wire.Result, err error) {
 	index := s.first
