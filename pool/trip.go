@@ -9,7 +9,7 @@ import (
 )
 
 // Timing is what one task cost, and where the time went. Results and Broadcast fill it in for every task, Call and Go where Timed asks for it. It
-// costs a task about a microsecond, most of it for CPU; tasks that nobody asks about pay nothing.
+// costs a task about a microsecond, most of it for CPU, which counts as Held or as Waiting of the next task; tasks that nobody asks about pay nothing.
 //
 // The twelve stages, from EncodeArg to DecodeResult, follow each other without gap: their sum, Total, is the time from when the argument began to be encoded until its
 // result was decoded, less what was spent between (a Future that nobody waits for rests in Pickup). Tasks that travel together share the frame: what one waits

@@ -210,6 +210,7 @@ func (s *Server) leave(t *Task, out []byte) {
 
 func (s *Server) answer(b *batch, out, lent []byte, outcome wire.Outcome, w *stopwatch) {
 	last := b.offset+1 >= b.count
+	b.laps.end() // before the CPU time is asked for, which takes longer than a tiny task
 	exec, cpu := w.lap(last)
 	s.out.add(b, out, lent, outcome, exec, cpu, b.laps.cost(b.arrived, cpu), last && len(s.work) == 0 || !s.cfg.Shared)
 }

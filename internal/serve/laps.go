@@ -9,7 +9,7 @@ import (
 
 // Laps is where the time of one task went, for those who asked. All its methods do nothing on nil.
 type Laps struct {
-	began, decoded, returned time.Duration // by monotonic; 0 for what did not happen
+	began, decoded, returned, ended time.Duration // by monotonic; 0 for what did not happen
 }
 
 // LapsOf returns the laps of the task whose own context ctx is, nil where nobody wants them.
@@ -40,21 +40,27 @@ func (l *Laps) Returned() {
 	}
 }
 
-// cost is what the task took that ends now, of a batch that had arrived at a time. An argument that was not decoded took all of it, and a
-// function that panicked what came after its argument.
+// end says that the task is over. An argument that was not decoded took all of it, and a function that panicked what came after its argument.
+func (l *Laps) end() {
+	if l == nil {
+		return
+	}
+	l.ended = monotonic()
+	if l.returned == 0 {
+		l.returned = l.ended
+	}
+	if l.decoded == 0 {
+		l.decoded = l.ended
+	}
+}
+
+// cost is what the task took, of a batch that had arrived at a time.
 func (l *Laps) cost(arrived, cpu time.Duration) *wire.Cost {
 	if l == nil {
 		return nil
 	}
-	ended := monotonic()
-	if l.returned == 0 {
-		l.returned = ended
-	}
-	if l.decoded == 0 {
-		l.decoded = ended
-	}
 	return &wire.Cost{
-		Exec: ended - l.began, CPU: cpu, Waiting: l.began - arrived,
-		Decode: l.decoded - l.began, Encode: ended - l.returned,
+		Exec: l.ended - l.began, CPU: cpu, Waiting: l.began - arrived,
+		Decode: l.decoded - l.began, Encode: l.ended - l.returned,
 	}
 }
