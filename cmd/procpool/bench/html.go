@@ -77,8 +77,8 @@ var charts = map[string][]chart{
 			"for the system to wake up the process, or the goroutine, that goes on.", places},
 		{"roundtrip-bars", "The same beside others", "Time for one there and back; shorter is better. Each line on the scale is ten times the one before.", nil},
 	},
-	"pays": {{"pays-lines", "Speed beside a plain loop, by the work in a task", "Above the grey line it is faster than a plain loop in one goroutine, below it is slower. To the right, where a task takes long, what it costs to send it no " +
-		"longer matters, and every line ends near the number of processors.", nil}},
+	"pays": {{"pays-lines", "Speed beside a plain loop, by the work in a task", "Above the grey line it is faster than a plain loop in one goroutine, below it is slower. " +
+		"“procpool” is a Map over all workers, “procpool Call” one call after the other. To the right, where a task takes long, what it costs to send it no longer matters: what works side by side ends near the number of processors, and one call after the other near the plain loop.", nil}},
 	"batch": {
 		{"batch-lines", "Time for one tiny task", "Lower is better. On the left each task travels alone; towards the right many share the cost of a message. “Untuned” is what each does by itself.", nil},
 		{"batch-shares", "Where the time of a task goes", "As parts of the way of one task. In a large batch a task mostly waits for the others of its batch, which is no loss: they are done meanwhile.", nil},
@@ -87,7 +87,7 @@ var charts = map[string][]chart{
 		{"payload-lines", "Time for one there and back, by size", "Lower is better; each line on the scale is ten times the one before. Small values all cost the same: a round trip. From some size on the copying counts.", nil},
 		{"payload-shares", "Where the time goes", "As parts of the round trip.", nil},
 	},
-	"records": {{"records-bars", "Time for one record", "Shorter is better.", nil}},
+	"records": {{"records-bars", "Time for one record", "Shorter is better. Each line on the scale is ten times the one before.", nil}},
 	"cpu":     {{"cpu-lines", "How many times as fast as one goroutine", "The dashed line is what the processors here allow.", nil}},
 	"skew":    {{"skew-bars", "Time until all are done, beside a perfect queue", "1 is perfect.", nil}},
 	"start":   {{"start-bars", "Time from nothing to the first result, and the end", "Shorter is better.", nil}},

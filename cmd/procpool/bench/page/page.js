@@ -58,10 +58,25 @@
     textStyle: { color: css("ink"), fontSize: narrow() ? 11 : 13 },
   });
   const legendRoom = (names) => {
-    const perLine = narrow() ? 2.4 : 8;
-    return 14 + 24 * Math.ceil(names.length / perLine);
+    const letter = narrow() ? 5.8 : 7, room = Math.min(window.innerWidth, 990) - 70;
+    let lines = 1, used = 0;
+    for (const name of names) {
+      const width = name.length * letter + (narrow() ? 27 : 33);
+      if (used + width > room) { lines++; used = 0; }
+      used += width;
+    }
+    return 12 + 20 * lines;
   };
   const axisName = (text) => ({ name: text, nameLocation: "middle", nameGap: 28 });
+
+  // All cases below an axis; on a phone long ones are turned, and take the place of the axis's name.
+  const cases = (names, text) => {
+    const turned = narrow() && Math.max(...names.map((n) => n.length)) * names.length > 45;
+    return {
+      type: "category", data: names, ...(turned ? {} : axisName(text)),
+      axisLabel: { hideOverlap: false, interval: 0, fontSize: narrow() ? 10 : 12, rotate: turned ? 35 : 0 },
+    };
+  };
 
   // A bar for each row, the fastest first, with its value beside it.
   const bars = (s, rows, label, log) => {
@@ -155,7 +170,7 @@
           formatter: (ps) => `<b>${ps[0].name}</b>: ${span(rows[ps[0].dataIndex].split.total_ns)}` +
             ps.map((p) => `<br>${p.marker}${p.seriesName}: ${span(sum(rows[p.dataIndex], groups[p.seriesIndex][0]))}, ${p.value.toFixed(0)} %`).join(""),
         },
-        xAxis: axis({ type: "category", data: rows.map((r) => r.case), ...axisName(axisText), axisLabel: { hideOverlap: false, interval: 0, fontSize: narrow() ? 10 : 12, rotate: narrow() ? 35 : 0 } }),
+        xAxis: axis(cases(rows.map((r) => r.case), axisText)),
         yAxis: axis({ type: "value", min: 0, max: 100, axisLabel: { formatter: "{value} %" } }),
         series: groups.map(([group, name]) => ({
           name, type: "bar", stack: "all", barMaxWidth: 60, color: css(group), data: rows.map((r) => 100 * sum(r, group) / r.split.total_ns),
@@ -177,10 +192,11 @@
     });
     const lines0 = [{ yAxis: 1, lineStyle: { color: css("loop"), type: "solid", width: 2 }, label: { formatter: "plain loop", position: "insideEndTop", color: css("soft") } }];
     if (from > Math.min(...xs)) {
-      lines0.push({ xAxis: from, lineStyle: { color: css("procpool"), type: "dashed", width: 1.5 }, label: { formatter: "processes pay from " + span(from), position: narrow() ? "insideEndTop" : "insideMiddleTop", color: css("procpool"), fontWeight: "bold" } });
+      lines0.push({ xAxis: from, lineStyle: { color: css("procpool"), type: "dashed", width: 1.5 }, label: { formatter: "processes pay from " + span(from) + " on", position: "end", align: from < 30 * Math.min(...xs) ? "left" : "center", color: css("procpool"), fontWeight: "bold" } });
+      drawn.option.grid.top += 14;
     }
     drawn.option.series[0].markLine = { silent: true, symbol: "none", data: lines0 };
-    drawn.option.series[0].markArea = { silent: true, itemStyle: { color: css("slow") }, label: { show: true, position: "insideBottomLeft", color: css("bad"), formatter: "slower than a plain loop" }, data: [[{ yAxis: 0.0001 }, { yAxis: 1 }]] };
+    drawn.option.series[0].markArea = { silent: true, itemStyle: { color: css("slow") }, label: { show: true, position: "insideBottomRight", color: css("bad"), formatter: "slower than a plain loop" }, data: [[{ yAxis: 0.0001 }, { yAxis: 1 }]] };
     const speeds = drawn.option.series.flatMap((one) => one.data.map((p) => p[1]));
     drawn.option.yAxis.min = 10 ** Math.floor(Math.log10(Math.min(...speeds)));
     drawn.option.yAxis.max = Math.max(10, 10 ** Math.ceil(Math.log10(Math.max(...speeds))));
@@ -190,7 +206,7 @@
   // What is untuned is no size among the others: its points stand alone.
   const batches = (s) => lines(s, {
     x: (r) => r.case === "untuned" ? null : r.case, y: (r) => r.median,
-    xAxis: { type: "category", data: distinct(s.rows.map((r) => r.case)), ...axisName("tasks in a batch") },
+    xAxis: cases(distinct(s.rows.map((r) => r.case)), "tasks in a batch"),
     yAxis: { type: "log", axisLabel: { formatter: tick(span) } },
     extra: good(s).filter((r) => r.case === "untuned").map((r) => ({
       name: r.contender, type: "line", symbol: "diamond", symbolSize: 13, color: colour(r.contender), data: [[r.case, r.median]],
@@ -235,7 +251,7 @@
     "batch-shares": () => shares(section("batch"), "tasks in a batch"),
     "payload-lines": () => lines(section("payload"), {
       x: (r) => r.case, y: (r) => r.median,
-      xAxis: { type: "category", data: distinct(section("payload").rows.map((r) => r.case)), ...axisName("bytes there, and back"), axisLabel: { hideOverlap: false, interval: 0, fontSize: narrow() ? 10 : 12, rotate: narrow() ? 35 : 0 } },
+      xAxis: cases(distinct(section("payload").rows.map((r) => r.case)), "bytes there, and back"),
       yAxis: { type: "log", axisLabel: { formatter: tick(span) } },
     }),
     "payload-shares": () => shares(section("payload"), "bytes there, and back"),
