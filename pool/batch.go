@@ -19,8 +19,9 @@ type batch struct {
 	one    [1]*call // the memory of calls where there is one
 	lender any      // who lent it: a call or a job
 
-	due  time.Time // the caller's deadline; zero for none
-	made time.Time // when the first task was submitted, where that is asked for
+	due time.Time // the caller's deadline; zero for none
+
+	travel *travel // where somebody wants to know where the time goes; else nil
 
 	// rest is the items of the tasks that are not answered, left how many that are, in the goroutine that answers for the proc: deliver and lose move
 	// them on.
@@ -84,14 +85,6 @@ func ringBytes(items []byte, count int) uint64 {
 		return 0
 	}
 	return uint64(len(items))
-}
-
-// queued returns how long a task made at that time waited; 0 where that is not known.
-func (b *batch) queued(made time.Time) time.Duration {
-	if made.IsZero() {
-		return 0
-	}
-	return b.sent.Sub(made)
 }
 
 // taskError names one task of the batch in its error.

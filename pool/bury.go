@@ -92,7 +92,10 @@ func (p *proc) recoveredLocked(b *batch, n, failed int, items []byte) func() {
 		return func() { p.hookDone(items) }
 	}
 	p.core.countLocked(b, from, n, failed)
-	return func() { b.from.deliver(b, from, n, items, true) }
+	return func() {
+		b.endTrip(&wire.ResultsHead{}, false)
+		b.from.deliver(b, from, n, items, true)
+	}
 }
 
 func (p *proc) lostLocked(b *batch, offset int) func() {

@@ -16,7 +16,7 @@ type answer struct {
 	offered *offered // shared memory that came with value; nil for none
 
 	worker origin
-	timing *Timing // nil where nobody asked
+	times  *times // nil where the call is not timed
 }
 
 // origin says where a task ran.
@@ -40,9 +40,9 @@ type call struct {
 	item   []byte // the task item
 	lent   []byte // the end of it, where that is the caller's memory
 	due    time.Time
-	timed  bool
-	bound  bool  // the end of a context ends it: see watcher
-	pinned *slot // Broadcast: it runs there or nowhere
+	timing *Timing // what Timed wants filled in; nil where nobody wants it
+	bound  bool    // the end of a context ends it: see watcher
+	pinned *slot   // Broadcast: it runs there or nowhere
 
 	carried *carried // needed until the promise is answered; of the one who answers; nil for nothing
 
@@ -53,10 +53,10 @@ type call struct {
 	attempt int   // attempts that were made before
 	next    *call // in its lane
 	queued  bool
-	dropped bool      // cancelled: nobody waits for what the worker says
-	counted bool      // the pool's Stats know what the worker said
-	made    time.Time // when it was submitted, where that is asked for
-	batch   *batch    // where it is in flight
+	dropped bool   // cancelled: nobody waits for what the worker says
+	counted bool   // the pool's Stats know what the worker said
+	stamp   stamp  // where timing is wanted
+	batch   *batch // where it is in flight
 	offset  int
 	proc    *proc
 
@@ -209,8 +209,9 @@ func (l *lane) take(limit limiter) *batch {
 	b := &batch{from: l, due: head.due}
 	b.calls = b.one[:0]
 	b.head = wire.TasksHead{Func: head.fn, First: -1, Attempt: head.attempt + 1, Soft: head.limits.soft, Hard: head.limits.hard}
-	if head.timed {
+	if head.timing != nil {
 		b.head.Flags |= wire.WantTiming
+		b.travel = &travel{}
 	}
 	size := 0
 	for c := head; c != nil && len(b.calls) < most && alike(head, c); c = l.peek() {
@@ -231,7 +232,7 @@ func (l *lane) take(limit limiter) *batch {
 
 // alike reports whether two calls can travel together.
 func alike(a, b *call) bool {
-	return a.fn == b.fn && a.due.Equal(b.due) && a.timed == b.timed && a.limits == b.limits && a.attempt == b.attempt
+	return a.fn == b.fn && a.due.Equal(b.due) && (a.timing != nil) == (b.timing != nil) && a.limits == b.limits && a.attempt == b.attempt
 }
 
 func joinItems(calls []*call, size int) []byte {
@@ -281,10 +282,9 @@ func (l *lane) deliver(b *batch, from, n int, items []byte, owned bool) {
 			offered: offers[i],
 			worker:  b.origin,
 		}
-		if c.timed {
-			a.timing = &Timing{
-				Queued: b.queued(c.made), Exec: r.Exec, CPU: r.CPU, ArgBytes: itemBytes(len(c.item) + len(c.lent)), ResultBytes: len(r.Value),
-			}
+		if c.timing != nil {
+			a.times = &times{trip: b.travel.trip}
+			a.times.timing = a.times.trip.timing(c.stamp, &r, itemBytes(len(c.item)+len(c.lent)))
 		}
 		if asks {
 			r.Value = a.value

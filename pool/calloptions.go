@@ -30,6 +30,7 @@ type callConfig struct {
 	key         string
 	keyed       bool
 	progress    func(done, failed, total int)
+	timing      *Timing
 
 	complaint []error
 }

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/procpool/procpool/wire"
 	"github.com/procpool/procpool/worker"
 )
 
@@ -110,7 +109,7 @@ func (f *Future[R]) decode() error {
 	if a.err != nil {
 		return a.err
 	}
-	err := f.reading.value(f.call.core, &f.val, -1, a.outcome, a.value, a.owned, a.offered, a.worker)
+	err := f.reading.answered(f.call.core, &f.val, a, f.call.timing)
 	if err != nil && endedBy(f.ctx, err) {
 		return causeOf(f.ctx)
 	}
@@ -189,11 +188,18 @@ func submit[A, R any](ctx context.Context, t *typed[A, R], c *call, arg *A, opts
 		c.terms = &terms{limits: own.limits, retry: own.retry, key: own.key, keyed: own.keyed}
 	}
 	t.soft = c.limits.soft
+	if c.timing = cfg.timing; c.timing != nil {
+		*c.timing = Timing{}
+		c.stamp.began = now()
+	}
 	if c.item, c.lent, err = t.lendItem(c.small[:0], -1, arg); err != nil {
 		t.core.countRefused()
 		return err
 	}
 	c.carried = t.pack.take()
+	if c.timing != nil {
+		c.stamp.made = now()
+	}
 	c.due, _ = ctx.Deadline()
 	return t.core.submit(ctx, c, cfg)
 }
@@ -229,6 +235,7 @@ func Broadcast[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], arg
 	if ctx.Err() != nil {
 		return nil, causeOf(ctx)
 	}
+	began := now()
 	item, err := t.appendItem(nil, -1, &arg)
 	if err != nil {
 		t.core.countRefused()
@@ -238,14 +245,14 @@ func Broadcast[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], arg
 	t.configure(&cfg)
 	has := t.pack.take()
 	defer has.release() // each call has its own
-	calls, err := t.core.broadcast(t.fn, item, has, due, &cfg, p)
+	calls, err := t.core.broadcast(t.fn, item, has, stamp{began, now()}, due, &cfg, p)
 	if err != nil {
 		return nil, err
 	}
 	return gather(ctx, &t, calls)
 }
 
-func (c *core) broadcast(fn string, item []byte, has *carried, due time.Time, cfg *callConfig, p *Pool) ([]*call, error) {
+func (c *core) broadcast(fn string, item []byte, has *carried, at stamp, due time.Time, cfg *callConfig, p *Pool) ([]*call, error) {
 	c.mu.Lock()
 	defer c.unlock()
 	if err := c.admitLocked(); err != nil {
@@ -256,7 +263,9 @@ func (c *core) broadcast(fn string, item []byte, has *carried, due time.Time, cf
 		if s.parked || s.state == StateBroken {
 			continue
 		}
-		call := &call{core: c, pool: p, fn: fn, item: item, due: due, terms: &terms{limits: cfg.limits}, timed: true, made: time.Now(), pinned: s, carried: has.again()}
+		call := &call{
+			core: c, pool: p, fn: fn, item: item, due: due, terms: &terms{limits: cfg.limits}, timing: new(Timing), stamp: at, pinned: s, carried: has.again(),
+		}
 		calls = append(calls, call)
 		c.outstanding.Add(1)
 		c.stats.Submitted++
@@ -285,13 +294,10 @@ func gather[A, R any](ctx context.Context, t *typed[A, R], calls []*call) ([]Res
 		results = append(results, Result[R]{})
 		r := &results[len(results)-1]
 		*r = Result[R]{Index: len(results) - 1, Err: a.err, Slot: c.pinned.id, PID: a.worker.pid, Attempt: a.worker.attempt}
-		if a.timing != nil {
-			r.Timing = *a.timing
-		}
 		var task *TaskError
 		switch {
 		case a.err == nil:
-			r.Err = t.value(t.core, &r.Value, -1, a.outcome, a.value, a.owned, a.offered, a.worker)
+			r.Err = t.answered(t.core, &r.Value, &a, &r.Timing)
 		case !errors.As(a.err, &task) && failure == nil:
 			failure = a.err
 		}
@@ -328,21 +334,4 @@ type Result[R any] struct {
 	PID     int
 	Attempt int
 	Timing  Timing
-}
-
-// Timing is what one task cost.
-type Timing struct {
-	Queued      time.Duration // from its submission until it was sent to a worker
-	Exec        time.Duration // in the worker: decoding, function, encoding
-	CPU         time.Duration // CPU time of the worker process meanwhile
-	ArgBytes    int           // size of the encoded argument
-	ResultBytes int           // size of the encoded result
-}
-
-func timing(s *span, item *wire.Result) Timing {
-	t := Timing{Exec: item.Exec, CPU: item.CPU, ArgBytes: s.argBytes, ResultBytes: len(item.Value)}
-	if s.batch != nil {
-		t.Queued = s.batch.queued(s.batch.made)
-	}
-	return t
 }

@@ -73,10 +73,10 @@ type chunk struct {
 	first   int // index of the first
 	n       int
 	body    []byte
-	lent    []byte    // the end of the only item, where that is the caller's memory
-	attempt int       // attempts that were made before
-	open    bool      // the feeder still appends to it
-	made    time.Time // where times are wanted: when the first was fed
+	lent    []byte  // the end of the only item, where that is the caller's memory
+	attempt int     // attempts that were made before
+	open    bool    // the feeder still appends to it
+	stamps  []stamp // where times are wanted: of each task
 }
 
 // span is consecutive answered tasks: result items, or one error.
@@ -92,6 +92,7 @@ type span struct {
 	worker   origin
 	argBytes int
 	batch    *batch // nil where no worker had it
+	trip     *trip  // nil where nobody asks
 }
 
 const (
@@ -121,14 +122,14 @@ func (c *core) newJob(ctx context.Context, pool *Pool, fn string, cfg *callConfi
 
 // feed appends one task item to the open chunk. Only the feeder calls it. An input that was read as the pool began to shut down still gets
 // in while the job has anything to do.
-func (j *job) feed(index int, item []byte) {
+func (j *job) feed(index int, item []byte, at stamp) {
 	j.bytes.Add(int64(len(item)))
 	j.mu.Lock()
 	if j.dead || j.failure != nil || j.finished {
 		j.mu.Unlock()
 		return
 	}
-	j.appendLocked(index, item)
+	j.appendLocked(index, item, at)
 	j.fed++
 	j.waiting++
 	first := j.waiting == 1
@@ -138,19 +139,22 @@ func (j *job) feed(index int, item []byte) {
 	}
 }
 
-func (j *job) appendLocked(index int, item []byte) {
+func (j *job) appendLocked(index int, item []byte, at stamp) {
 	if n := len(j.chunks); n > 0 {
 		c := &j.chunks[n-1]
 		if c.open && c.first+c.n == index && c.n < chunkItems && len(c.body)+len(item) <= chunkBytes {
 			c.body = append(c.body, item...)
 			c.n++
+			if j.timed {
+				c.stamps = append(c.stamps, at)
+			}
 			return
 		}
 		c.open = false
 	}
 	c := chunk{first: index, n: 1, body: append(make([]byte, 0, max(len(item), 256)), item...), open: true}
 	if j.timed {
-		c.made = time.Now()
+		c.stamps = append(c.stamps, at)
 	}
 	j.chunks = append(j.chunks, c)
 }
@@ -455,7 +459,10 @@ func (j *job) take(limit limiter) *batch {
 		b.head.Flags |= wire.WantTiming
 	}
 	b.due, _ = j.ctx.Deadline()
-	b.made = first.made
+	if j.timed {
+		b.travel = &travel{stamps: first.stamps[:b.n:b.n]}
+		first.stamps = first.stamps[b.n:]
+	}
 	size := len(first.body)
 	if b.n < first.n {
 		size = wire.SkipItems(first.body, b.n)
@@ -482,7 +489,7 @@ func (j *job) putBack(b *batch, from int) {
 		j.answered += n
 		finished = j.finishLocked()
 	default:
-		back := chunk{first: b.head.First + from, n: n, body: b.cut(from, b.limit), lent: b.lent, attempt: b.head.Attempt - 1, made: b.made}
+		back := chunk{first: b.head.First + from, n: n, body: b.cut(from, b.limit), lent: b.lent, attempt: b.head.Attempt - 1, stamps: b.stampsOf(from, b.limit)}
 		j.chunks = append([]chunk{back}, j.chunks...)
 		j.waiting += n
 	}
@@ -505,7 +512,7 @@ func (j *job) deliver(b *batch, from, n int, items []byte, owned bool) {
 	args := b.pass(n)
 	s := span{
 		first: b.head.First + from, n: n, items: items, offers: b.takeOffers(from, n, b.head.First),
-		worker: b.origin, argBytes: itemBytes(args / n), batch: b,
+		worker: b.origin, argBytes: itemBytes(args / n), batch: b, trip: b.tripNow(),
 		owned: owned && b.n == 1,
 	}
 	j.bytes.Add(s.size() - int64(args))
@@ -519,7 +526,7 @@ func (j *job) deliver(b *batch, from, n int, items []byte, owned bool) {
 func (j *job) lose(b *batch, offset int, err error) {
 	index := b.head.First + offset
 	j.bytes.Add(-int64(b.pass(1)))
-	j.add(span{first: index, n: 1, err: b.taskError(index, err), worker: b.origin, batch: b})
+	j.add(span{first: index, n: 1, err: b.taskError(index, err), worker: b.origin, batch: b, trip: b.tripOut()})
 }
 
 func (j *job) unwanted(_ *batch, _, n int) int {

@@ -48,6 +48,8 @@ type outbox struct {
 	writing bool    // somebody has taken it on himself to write what is in the queue
 	ended   bool
 	spare   []byte // of the last round, for the next
+	added   int64  // bytes ever queued
+	marks   []mark // frames of which somebody wants to know when they have left; oldest first
 }
 
 // piece is bytes that are to be written.
@@ -72,6 +74,7 @@ func (o *outbox) add(head, body, lent []byte, lender any) {
 	if o.ended {
 		return
 	}
+	o.added += int64(len(head) + len(body) + len(lent))
 	o.copyLocked(head)
 	if len(body) <= copyBelow {
 		o.copyLocked(body)
@@ -214,6 +217,7 @@ func (o *outbox) writePieces(w vectorWriter) (left, n int, err error) {
 	clear(pieces)
 	o.pieces = pieces
 	o.mu.Lock()
+	o.passMarksLocked()
 	urgent := o.dropLocked(n)
 	left = len(o.queue)
 	o.mu.Unlock()

@@ -229,6 +229,7 @@ func (p *proc) results(f wire.Frame) error {
 		b.dropOffers()
 		return nil
 	}
+	b.endTrip(&head, p.page != nil)
 	b.from.deliver(b, from, n, items, f.Owned)
 	return nil
 }
@@ -447,6 +448,7 @@ func (p *proc) giveLocked(b *batch) {
 	wire.Header{
 		Kind: wire.Tasks, Count: uint32(b.n), ID: b.id, Length: uint64(len(frame) - wire.HeaderSize + len(b.body) + len(b.lent)),
 	}.Put(frame)
+	b.beginTrip(p.out, len(frame)+len(b.body)+len(b.lent))
 	p.out.add(frame, b.body, b.lent, b.lender)
 	if len(p.inflight) > 1 && len(b.body)+len(b.lent) > readAhead {
 		p.nudge() // before it is written: the pipe may be too short for it

@@ -167,7 +167,7 @@ func (j *job) retryLocked(b *batch, offset int) bool {
 		return false
 	}
 	c.stats.Retried++
-	again := chunk{first: b.head.First + offset, n: 1, body: b.cut(offset, offset+1), lent: b.lent, attempt: b.head.Attempt, made: b.made}
+	again := chunk{first: b.head.First + offset, n: 1, body: b.cut(offset, offset+1), lent: b.lent, attempt: b.head.Attempt, stamps: b.stampsOf(offset, offset+1)}
 	if j.retry.delay <= 0 {
 		j.requeueLocked(again)
 		return true
@@ -218,7 +218,7 @@ func (j *job) requeueLocked(ch chunk) {
 // such frame; it ends when the user's function has returned.
 func (j *job) judge(b *batch, first span) {
 	items := first.items
-	done := span{first: first.first, worker: first.worker, argBytes: first.argBytes, batch: b, offers: first.offers}
+	done := span{first: first.first, worker: first.worker, argBytes: first.argBytes, batch: b, offers: first.offers, trip: first.trip}
 	start := items
 	pass := func(end []byte) { // what is answered so far goes on its way
 		if done.n > 0 {

@@ -37,7 +37,7 @@ func Results[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], args 
 		consume(ctx, p, fn, args, opts, streamMode{timed: true}, func(s *span, index int, r *R, item *wire.Result, err error) bool {
 			out := Result[R]{Index: index, Value: take(r), Err: err, Slot: s.worker.slot, PID: s.worker.pid, Attempt: s.worker.attempt}
 			if index >= 0 {
-				out.Timing = timing(s, item)
+				out.Timing = s.timing(index, item)
 			}
 			return yield(out)
 		})
@@ -162,11 +162,18 @@ func (s *stream[A, R]) read() {
 	for s.arg = range s.args {
 		s.job.taken.Store(int64(index) + 1) // before the next look at stop, in acquire: see endInput
 		var err error
+		var at stamp
+		if s.mode.timed {
+			at.began = now()
+		}
 		if item, err = s.appendItem(item[:0], index, &s.arg); err != nil {
 			s.job.refuse(index, err)
 		} else {
 			s.job.carry(index, s.pack.take())
-			s.job.feed(index, item)
+			if s.mode.timed {
+				at.made = now()
+			}
+			s.job.feed(index, item, at)
 		}
 		if cap(item) > chunkBytes {
 			item = nil
@@ -273,7 +280,13 @@ func (s *stream[A, R]) yield(sp *span) bool {
 	for sp.n > 0 {
 		index := sp.first
 		var err error
+		if sp.trip != nil {
+			sp.trip.decoding = now()
+		}
 		s.item, err = s.pop(s.core, sp, &s.value)
+		if sp.trip != nil {
+			sp.trip.decoded = now()
+		}
 		if err != nil && endedBy(s.job.ctx, err) {
 			s.stopped = true
 			s.out.ended(causeOf(s.job.ctx))

@@ -107,6 +107,18 @@ func (t *reading[R]) decode(c *core, r *R, value []byte, owned bool, with *offer
 	return t.results.DecodeBy(value, r, by)
 }
 
+// answered is value for a call. Where the call is timed it writes into timing where the time went.
+func (t *reading[R]) answered(c *core, r *R, a *answer, timing *Timing) error {
+	if a.times == nil {
+		return t.value(c, r, -1, a.outcome, a.value, a.owned, a.offered, a.worker)
+	}
+	began := now()
+	err := t.value(c, r, -1, a.outcome, a.value, a.owned, a.offered, a.worker)
+	*timing = a.times.timing
+	a.times.trip.taken(timing, began, now())
+	return err
+}
+
 // pop takes the first task off a span: it sets *r to its result, or returns its error. item is what the worker said, if one answered.
 func (t *reading[R]) pop(c *core, s *span, r *R) (item wire.Result, err error) {
 	index := s.first

@@ -39,7 +39,7 @@ func resultsFrame(dst []byte, items int, value []byte) []byte {
 	dst = append(dst, make([]byte, wire.HeaderSize)...)
 	dst = wire.ResultsHead{Exec: 1000}.Append(dst)
 	for range items {
-		dst = append(wire.AppendResultHead(dst, wire.Value, false, 0, 0, len(value)), value...)
+		dst = append(wire.AppendResultHead(dst, wire.Value, nil, len(value)), value...)
 	}
 	wire.Header{Kind: wire.Results, Count: uint32(items), ID: 1, Length: uint64(len(dst) - wire.HeaderSize)}.Append(dst[:0])
 	return dst

@@ -60,7 +60,7 @@
 //
 //	kind  name      from    id     arg     payload
 //	   1  Hello     worker  0      0       map: see Hello
-//	   2  Results   worker  batch  offset  array [exec ns, cpu ns], then count result items
+//	   2  Results   worker  batch  offset  array: see ResultsHead, then count result items
 //	   3  Started   worker  batch  offset  empty: the task at offset begins now
 //	   4  Recalled  worker  batch  limit   empty: tasks from limit on will not run
 //	   5  Report    worker  batch  offset  one value: progress of the running task
@@ -88,8 +88,8 @@
 //
 // A result item is an outcome (one byte, a msgpack positive fixint), the length
 // of a value as a msgpack unsigned integer, then that many bytes: one msgpack
-// value. If bit 0x10 of the outcome is set, two unsigned integers stand between
-// outcome and length: nanoseconds of wall time and of CPU time that the task took.
+// value. If bit 0x10 of the outcome is set, five unsigned integers stand between
+// outcome and length, all nanoseconds: see Times.
 //
 //	outcome  meaning                              value
 //	      0  the function returned a value        the value
@@ -111,6 +111,24 @@
 // each task and its Results after each task, so that a crash is blamed on the
 // right one. A worker with a page collects results while more tasks wait, for
 // a millisecond at the most.
+//
+// # Times
+//
+// Results begin with an array of what their tasks took together: wall time and, where it was measured, CPU time
+// in nanoseconds. Where bit 0x01 of the flags in TasksHead is set the parent wants more, and a worker that can tells it.
+//
+// Each item then has bit 0x10 of its outcome set and holds
+//
+//	exec     wall time of the task: decoding, the function, encoding
+//	cpu      CPU time of the process meanwhile
+//	waiting  from when the batch was read whole until the task began
+//	decode   the part of exec that was decoding the argument
+//	encode   the part of exec that was encoding the result
+//
+// And a worker with a page, which has its clock in common with the parent, adds two readings of CLOCK_MONOTONIC to the
+// array: when it had read the batch whole, and when it began to write this frame. With its own readings the parent then knows
+// where all of a round trip went (pool.Timing). Whatever a worker says of times is for people to read: nothing is decided by
+// them but the sizes of batches, and numbers that cannot be are cut to what can.
 //
 // # Time limits
 //

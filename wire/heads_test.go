@@ -36,6 +36,18 @@ func TestHeadsAreReadInEveryFormThatMsgpackHas(t *testing.T) {
 	}
 }
 
+func TestTheHeadOfResultsHoldsTheClockWhereItIsWanted(t *testing.T) {
+	plain := wire.ResultsHead{Exec: 500, CPU: 3}
+	require.Len(t, plain.Append(nil), 5, "two readings of the clock would be eighteen bytes more")
+	clocked := wire.ResultsHead{Exec: 500, CPU: 3, Arrived: 1 << 50, Sent: 1<<50 + 7}
+	for _, want := range []wire.ResultsHead{plain, clocked} {
+		got, rest, err := wire.ParseResultsHead(append(want.Append(nil), 0xaa))
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+		require.Equal(t, []byte{0xaa}, rest)
+	}
+}
+
 func TestDamagedHeadsAreViolations(t *testing.T) {
 	good := (&wire.TasksHead{Func: "square", First: 40, Attempt: 1}).Append(nil)
 	for cut := range good {
@@ -45,7 +57,8 @@ func TestDamagedHeadsAreViolations(t *testing.T) {
 	}
 	for name, b := range map[string][]byte{
 		"nothing": {}, "no array": {0xc0}, "an array of too much": {0xdd, 0xff, 0xff, 0xff, 0xff}, "a negative time": {0x91, 0xff},
-		"a time over 63 bits": {0x91, 0xcf, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
+		"a clock over 63 bits": {0x93, 0, 0, 0xcf, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
+		"a time over 63 bits":  {0x91, 0xcf, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
 	} {
 		_, _, err := wire.ParseResultsHead(b)
 		var violation *wire.ProtocolError

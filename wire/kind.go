@@ -65,6 +65,6 @@ const (
 
 	lastOutcome = Overdue
 
-	// Timed is set where two integers follow: wall and CPU nanoseconds.
+	// Timed is set where five integers follow: a Cost.
 	Timed Outcome = 0x10
 )

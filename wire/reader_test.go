@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math"
 	"runtime"
 	"runtime/metrics"
 	"strings"
@@ -33,7 +34,7 @@ func results(items ...[]byte) []byte {
 }
 
 func resultItem(value []byte) []byte {
-	return append(wire.AppendResultHead(nil, wire.Value, false, 0, 0, len(value)), value...)
+	return append(wire.AppendResultHead(nil, wire.Value, nil, len(value)), value...)
 }
 
 func TestFramesOfAllSizesAreReadWhateverTheReadsBring(t *testing.T) {
@@ -206,11 +207,33 @@ func TestItemsOfEverySizeCarryTheirLength(t *testing.T) {
 }
 
 func TestTimedResultsCarryTheirTimes(t *testing.T) {
-	item := wire.AppendResultHead(nil, wire.Failed, true, 300, 200, 1)
-	r, rest, ok := wire.CutResult(append(item, 0xc0))
+	took := wire.Cost{Exec: 300, CPU: 1 << 40, Waiting: 70_000, Decode: 100, Encode: 150}
+	item := append(wire.AppendResultHead(nil, wire.Failed, &took, 1), 0xc0)
+	r, rest, ok := wire.CutResult(item)
 	require.True(t, ok)
 	require.Empty(t, rest)
-	require.Equal(t, wire.Result{Outcome: wire.Failed, Timed: true, Exec: 300, CPU: 200, Value: []byte{0xc0}}, r)
+	require.Equal(t, wire.Failed, r.Outcome)
+	require.Equal(t, []byte{0xc0}, r.Value)
+	got, timed := r.Cost()
+	require.True(t, timed)
+	require.Equal(t, took, got)
+	for cut := range item {
+		_, _, ok := wire.CutResult(item[:cut])
+		require.False(t, ok, "cut at %d", cut)
+	}
+	_, _, ok = wire.CutResult([]byte{byte(wire.Value | wire.Timed), 0, 0, 0xcf, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 1, 0xc0})
+	require.False(t, ok, "a time over 63 bits")
+
+	most := wire.Cost{Exec: math.MaxInt64, CPU: math.MaxInt64, Waiting: math.MaxInt64, Decode: math.MaxInt64, Encode: math.MaxInt64}
+	require.Len(t, wire.AppendResultHead(nil, wire.Value, &most, 0), 1+wire.MaxCostSize+1)
+}
+
+func TestAResultWithoutTimesHasNone(t *testing.T) {
+	item := append(wire.AppendResultHead(nil, wire.Value, nil, 200), make([]byte, 200)...)
+	r, _, ok := wire.CutResult(item)
+	require.True(t, ok)
+	_, timed := r.Cost()
+	require.False(t, timed)
 }
 
 func TestAHandshakeIsChecked(t *testing.T) {

@@ -9,17 +9,30 @@ import (
 )
 
 // ResultsHead precedes the items of a Results frame: what they cost together. It
-// travels as an array of two integers.
+// travels as an array of two integers, or of four where the times of each task are wanted.
 type ResultsHead struct {
 	Exec time.Duration // wall time in the function, decoding and encoding included
 	CPU  time.Duration // CPU time of the process meanwhile; 0 where it was not measured
+
+	// Readings of CLOCK_MONOTONIC in nanoseconds, from a worker that shares it with the parent; 0 from others.
+	Arrived int64 // when the batch was read
+	Sent    int64 // when the worker began to write this frame
 }
 
 // Append appends the head as msgpack.
 func (h ResultsHead) Append(dst []byte) []byte {
-	dst = append(dst, 0x92)
+	n := byte(2)
+	if h.Arrived > 0 {
+		n = 4
+	}
+	dst = append(dst, 0x90|n)
 	dst = AppendUint(dst, uint64(max(h.Exec, 0)))
-	return AppendUint(dst, uint64(max(h.CPU, 0)))
+	dst = AppendUint(dst, uint64(max(h.CPU, 0)))
+	if n == 4 {
+		dst = AppendUint(dst, uint64(h.Arrived))
+		dst = AppendUint(dst, uint64(max(h.Sent, 0)))
+	}
+	return dst
 }
 
 // ParseResultsHead reads the head from the front of a Results payload and
@@ -33,10 +46,16 @@ func ParseResultsHead(b []byte) (h ResultsHead, items []byte, err error) {
 	if n > 1 {
 		h.CPU = time.Duration(s.uint())
 	}
-	for i := 2; i < n; i++ {
+	if n > 2 {
+		h.Arrived = int64(s.uint())
+	}
+	if n > 3 {
+		h.Sent = int64(s.uint())
+	}
+	for i := 4; i < n; i++ {
 		s.skip()
 	}
-	if s.bad || h.Exec < 0 || h.CPU < 0 {
+	if s.bad || h.Exec < 0 || h.CPU < 0 || h.Arrived < 0 || h.Sent < 0 {
 		return ResultsHead{}, nil, violation(b, "head of a Results frame that does not decode")
 	}
 	return h, s.rest, nil
@@ -45,18 +64,42 @@ func ParseResultsHead(b []byte) (h ResultsHead, items []byte, err error) {
 // Result is one answered task.
 type Result struct {
 	Outcome Outcome // without Timed
-	Timed   bool    // Exec and CPU were sent
-	Exec    time.Duration
-	CPU     time.Duration
-	Value   []byte // one msgpack value, aliasing the frame
+	times   []byte  // the encoded Cost, well formed; nil where none was sent
+	Value   []byte  // one msgpack value, aliasing the frame
 }
 
-// AppendResultHead appends all of a result item but the value of n bytes.
-func AppendResultHead(dst []byte, o Outcome, timed bool, exec, cpu time.Duration, n int) []byte {
-	if timed {
+// Cost is what one task took in its worker. It travels as five integers, nanoseconds, in this order.
+type Cost struct {
+	Exec    time.Duration // wall time: Decode, the function, Encode
+	CPU     time.Duration // CPU time of the process meanwhile
+	Waiting time.Duration // from when its batch was read until it began
+	Decode  time.Duration // of the argument
+	Encode  time.Duration // of the result
+}
+
+// MaxCostSize is how many bytes the integers of a Cost take at the most.
+const MaxCostSize = 5 * 9
+
+func (c *Cost) fields() [5]*time.Duration {
+	return [...]*time.Duration{&c.Exec, &c.CPU, &c.Waiting, &c.Decode, &c.Encode}
+}
+
+// Cost returns what the task took; false where that was not sent.
+func (r *Result) Cost() (c Cost, ok bool) {
+	s := scanner{rest: r.times}
+	for _, d := range c.fields() {
+		*d = time.Duration(s.uint())
+	}
+	return c, !s.bad
+}
+
+// AppendResultHead appends all of a result item but the value of n bytes. cost is nil where nobody asked for it.
+func AppendResultHead(dst []byte, o Outcome, cost *Cost, n int) []byte {
+	if cost != nil {
 		dst = append(dst, byte(o|Timed))
-		dst = AppendUint(dst, uint64(max(exec, 0)))
-		dst = AppendUint(dst, uint64(max(cpu, 0)))
+		for _, d := range cost.fields() {
+			dst = AppendUint(dst, uint64(max(*d, 0)))
+		}
 	} else {
 		dst = append(dst, byte(o))
 	}
@@ -82,12 +125,14 @@ func cutLongResult(b []byte) (r Result, rest []byte, ok bool) {
 	}
 	s := scanner{rest: b[1:]}
 	r.Outcome = Outcome(b[0]) &^ Timed
-	if r.Timed = Outcome(b[0])&Timed != 0; r.Timed {
-		r.Exec = time.Duration(s.uint())
-		r.CPU = time.Duration(s.uint())
+	if Outcome(b[0])&Timed != 0 {
+		for range len(new(Cost).fields()) {
+			s.bad = s.bad || int64(s.uint()) < 0
+		}
+		r.times = b[1 : len(b)-len(s.rest)]
 	}
 	n := s.uint()
-	if s.bad || r.Exec < 0 || r.CPU < 0 || n > uint64(len(s.rest)) {
+	if s.bad || n > uint64(len(s.rest)) {
 		return Result{}, b, false
 	}
 	r.Value = s.rest[:n:n]

@@ -72,3 +72,25 @@ func TestTheGoldenFrameIsReadBack(t *testing.T) {
 	require.Equal(t, []byte{0xcd, 0x01, 0x2c}, second)
 	require.Empty(t, rest)
 }
+
+// The answer to the example frame, had it asked for times, from a worker with a page.
+func timedFrame() []byte {
+	payload := wire.ResultsHead{Exec: 1800, CPU: 1500, Arrived: 5_000_000_000, Sent: 5_000_020_000}.Append(nil)
+	for _, r := range []struct {
+		cost  wire.Cost
+		value []byte
+	}{
+		{wire.Cost{Exec: 900, CPU: 800, Waiting: 12_000, Decode: 200, Encode: 100}, []byte{0x09}},
+		{wire.Cost{Exec: 900, CPU: 700, Waiting: 13_000, Decode: 100, Encode: 200}, []byte{0xce, 0x00, 0x01, 0x5f, 0x90}},
+	} {
+		payload = append(wire.AppendResultHead(payload, wire.Value, &r.cost, len(r.value)), r.value...)
+	}
+	frame := wire.Header{Kind: wire.Results, Count: 2, ID: 7, Length: uint64(len(payload))}.Append(nil)
+	return append(frame, payload...)
+}
+
+func TestAFrameOfTimedResultsIsTheGoldenOne(t *testing.T) {
+	golden, err := os.ReadFile("testdata/timed.golden")
+	require.NoError(t, err)
+	require.Equal(t, hex.EncodeToString(golden), hex.EncodeToString(timedFrame()))
+}

@@ -8,7 +8,7 @@ import (
 type TaskFlags uint8
 
 const (
-	// WantTiming asks for the wall and CPU time of each task in its result.
+	// WantTiming asks for the Cost of each task in its result.
 	WantTiming TaskFlags = 1 << iota
 	// IsInitializer marks the call that makes a worker ready.
 	IsInitializer

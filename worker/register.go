@@ -7,6 +7,7 @@ import (
 	"github.com/procpool/procpool/internal/codec"
 	"github.com/procpool/procpool/internal/registry"
 	"github.com/procpool/procpool/internal/remote"
+	"github.com/procpool/procpool/internal/serve"
 	"github.com/procpool/procpool/wire"
 )
 
@@ -31,6 +32,7 @@ func Register[A, R any](name string, fn func(ctx context.Context, arg A) (R, err
 		var a, noArg A // here, because what is decoded into is on the heap: one for each worker, not for each task
 		var r, noResult R
 		return func(ctx context.Context, arg []byte, owned bool, dst []byte) (out, lent []byte, outcome wire.Outcome, err error) {
+			laps := serve.LapsOf(ctx)
 			by := carrierOf(ctx, args.Carries() || results.Carries())
 			if owned {
 				err = args.DecodeOwnedBy(arg, &a, by)
@@ -40,7 +42,9 @@ func Register[A, R any](name string, fn func(ctx context.Context, arg A) (R, err
 			if err != nil {
 				return dst, nil, wire.Undecodable, err
 			}
+			laps.Decoded()
 			r, err = fn(ctx, a)
+			laps.Returned()
 			a = noArg // the next task of this function may be long in coming
 			if err != nil {
 				r = noResult

@@ -64,6 +64,14 @@ func TestWrongCommandLinesAreExplainedAndRunNothing(t *testing.T) {
 		{"functions x", "unknown command"},
 		{"version x", "unknown command"},
 		{"demo --workers 0", "--workers 0"},
+		{"bench --workers 0", "--workers 0: must be at least 1"},
+		{"bench --time 0s", "--time 0s: must be more than 0"},
+		{"bench --time soon", "invalid argument"},
+		{"bench --quick --time 3s", "[quick time]"},
+		{"bench --json --csv", "[csv json]"},
+		{"bench --only roundtrip,xyz", `--only: there is no section "xyz"`},
+		{"bench --python /no/such/python", "--python /no/such/python"},
+		{"bench x", "unknown command"},
 	} {
 		t.Run(test.args, func(t *testing.T) {
 			r := runCommand(t, "", strings.Fields(test.args)...)

@@ -23,13 +23,14 @@ an endless loop costs the one item that caused it.
   procpool run gostats .               statistics of the Go files below this directory
   find . -type f | procpool run sha256 -
   procpool run primes 1e6 1e7 1e8 --json
-  procpool run crash segv --quiet      what a dying worker looks like`,
+  procpool run crash segv --quiet      what a dying worker looks like
+  procpool bench --quick               what a process boundary costs here`,
 		SilenceErrors: true, // exitCode reports them
 		SilenceUsage:  true,
 	}
 	root.SetIn(s.in)
 	root.SetOut(s.out)
 	root.SetErr(s.err)
-	root.AddCommand(newRun(s), newFunctions(s), newVersion(s), newDemo(s))
+	root.AddCommand(newRun(s), newFunctions(s), newVersion(s), newBench(s), newDemo(s))
 	return root
 }

@@ -61,7 +61,10 @@ func thisVersion() versionInfo {
 	return v
 }
 
-func (v versionInfo) String() string {
+func (v versionInfo) String() string { return v.short() + " " + v.Go + " " + v.Platform }
+
+// short is the version without those of Go and the system.
+func (v versionInfo) short() string {
 	text := "procpool " + v.Version
 	if v.Revision != "" {
 		text += " (" + v.Revision[:min(12, len(v.Revision))]
@@ -70,5 +73,5 @@ func (v versionInfo) String() string {
 		}
 		text += ")"
 	}
-	return text + " " + v.Go + " " + v.Platform
+	return text
 }

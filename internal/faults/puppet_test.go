@@ -362,7 +362,7 @@ func control(kind wire.Kind, id uint64, arg uint32, payload []byte) []byte {
 func (j job) results(offset int, outcome wire.Outcome, values ...[]byte) []byte {
 	payload := wire.ResultsHead{}.Append(nil)
 	for _, v := range values {
-		payload = append(wire.AppendResultHead(payload, outcome, false, 0, 0, len(v)), v...)
+		payload = append(wire.AppendResultHead(payload, outcome, nil, len(v)), v...)
 	}
 	h := wire.Header{Kind: wire.Results, ID: j.ID, Count: uint32(len(values)), Arg: uint32(offset), Length: uint64(len(payload))}
 	return append(h.Append(nil), payload...)

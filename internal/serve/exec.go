@@ -41,6 +41,11 @@ type batch struct {
 	owned    bool      // items are memory of the batch's one task
 	deadline time.Time // the caller's; zero for none
 
+	// Where somebody asks where the time goes; else zero.
+	arrived time.Duration // when it had been read, by monotonic
+	shown   int64         // the same, where the parent has the same clock
+	laps    *Laps         // of the task that is running, or ran last
+
 	fresh []Task // contexts not used yet
 
 	offset int         // of the task that is running, or ran last
@@ -95,7 +100,7 @@ func (s *Server) resume(b *batch) {
 // run runs what is left of a batch.
 func (s *Server) run(b *batch) {
 	invoke := s.lookup(b.head.Func)
-	w := stopwatch{perTask: b.head.Flags&wire.WantTiming != 0}
+	w := stopwatch{perTask: b.laps != nil}
 	w.start()
 	s.busy.Store(true)
 	for !s.gone.Load() {
@@ -157,6 +162,7 @@ func (s *Server) announce(b *batch) {
 func (s *Server) one(b *batch, invoke registry.Invoke, arg []byte, w *stopwatch) {
 	t := b.task(b.offset)
 	t.wind()
+	b.laps.begin()
 	out, lent, outcome := s.call(t, invoke, arg)
 	t.finish()
 	s.answer(b, out, lent, outcome, w)
@@ -197,15 +203,17 @@ func (s *Server) call(t *Task, invoke registry.Invoke, arg []byte) (out, lent []
 // the function will run.
 func (s *Server) leave(t *Task, out []byte) {
 	t.finish()
-	s.answer(t.batch, out, nil, wire.Panicked, &stopwatch{})
+	var w stopwatch
+	w.start()
+	s.answer(t.batch, out, nil, wire.Panicked, &w)
 	s.settle()
 }
 
 func (s *Server) answer(b *batch, out, lent []byte, outcome wire.Outcome, w *stopwatch) {
 	last := b.offset+1 >= b.count
+	b.laps.end() // before the CPU time is asked for, which takes longer than a tiny task
 	exec, cpu := w.lap(last)
-	timed := b.head.Flags&wire.WantTiming != 0
-	s.out.add(b.id, b.offset, out, lent, outcome, timed, exec, cpu, last && len(s.work) == 0 || !s.cfg.Shared)
+	s.out.add(b, out, lent, outcome, exec, cpu, b.laps.cost(b.arrived, cpu), last && len(s.work) == 0 || !s.cfg.Shared)
 }
 
 func (s *Server) flush() { s.out.flush() }

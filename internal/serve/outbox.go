@@ -71,15 +71,15 @@ func (o *outbox) takeScratch() []byte {
 
 // add takes one result: out holds the value behind headroom, but for the bytes that are lent. now says that nothing
 // will follow for a while.
-func (o *outbox) add(id uint64, offset int, out, lent []byte, outcome wire.Outcome, timed bool, exec, cpu time.Duration, now bool) {
+func (o *outbox) add(b *batch, out, lent []byte, outcome wire.Outcome, exec, cpu time.Duration, cost *wire.Cost, now bool) {
 	o.scratch = out[:headroom]
-	item := withHead(out, outcome, timed, exec, cpu, len(out)-headroom+len(lent))
+	item := withHead(out, outcome, cost, len(out)-headroom+len(lent))
 	if len(item)+len(lent) > shm.MaxRingItem {
-		o.writeLarge(id, offset, out, len(item), lent, wire.ResultsHead{Exec: exec, CPU: cpu})
+		o.writeLarge(b, out, len(item), lent, wire.ResultsHead{Exec: exec, CPU: cpu, Arrived: b.shown})
 		return
 	}
-	if o.id != id || o.next != offset {
-		o.open(id, offset)
+	if o.id != b.id || o.next != b.offset {
+		o.open(b)
 	}
 	o.next++
 	if exec > 0 || cpu > 0 {
@@ -96,12 +96,12 @@ func (o *outbox) add(id uint64, offset int, out, lent []byte, outcome wire.Outco
 }
 
 // open begins a group.
-func (o *outbox) open(id uint64, offset int) {
+func (o *outbox) open(b *batch) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.settleLocked()
-	o.groups = append(o.groups, group{id: id, from: offset, start: o.page.Published()})
-	o.id, o.next = id, offset
+	o.groups = append(o.groups, group{id: b.id, from: b.offset, start: o.page.Published(), head: wire.ResultsHead{Arrived: b.shown}})
+	o.id, o.next = b.id, b.offset
 }
 
 // settleLocked adds the time that was measured to the last group.
@@ -121,21 +121,22 @@ func (o *outbox) arm() {
 }
 
 // withHead puts the item's head right before the value, which has size bytes, and returns the item.
-func withHead(out []byte, outcome wire.Outcome, timed bool, exec, cpu time.Duration, size int) []byte {
-	var head [32]byte
-	n := len(wire.AppendResultHead(head[:0], outcome, timed, exec, cpu, size))
+func withHead(out []byte, outcome wire.Outcome, cost *wire.Cost, size int) []byte {
+	var head [64]byte
+	n := len(wire.AppendResultHead(head[:0], outcome, cost, size))
 	copy(out[headroom-n:], head[:n])
 	return out[headroom-n:]
 }
 
 // writeLarge writes a result that does not go through the ring: its frame is
 // built in the headroom before it, so that the value is not copied.
-func (o *outbox) writeLarge(id uint64, offset int, out []byte, item int, lent []byte, head wire.ResultsHead) {
-	var h [32]byte
+func (o *outbox) writeLarge(b *batch, out []byte, item int, lent []byte, head wire.ResultsHead) {
+	stamp(&head)
+	var h [64]byte
 	headLen := len(head.Append(h[:0]))
 	start := len(out) - item - headLen - wire.HeaderSize
 	frame := out[start:]
-	wire.Header{Kind: wire.Results, Count: 1, ID: id, Arg: uint32(offset), Length: uint64(headLen + item + len(lent))}.Put(frame)
+	wire.Header{Kind: wire.Results, Count: 1, ID: b.id, Arg: uint32(b.offset), Length: uint64(headLen + item + len(lent))}.Put(frame)
 	copy(frame[wire.HeaderSize:], h[:headLen])
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -188,6 +189,7 @@ func (o *outbox) appendFrame(dst []byte, g *group, to shm.Mark) []byte {
 		return dst
 	}
 	start := len(dst)
+	stamp(&g.head)
 	dst = append(dst, make([]byte, wire.HeaderSize)...)
 	dst = g.head.Append(dst)
 	dst = o.page.AppendFrom(dst, g.start.Bytes(), size)
@@ -195,8 +197,15 @@ func (o *outbox) appendFrame(dst []byte, g *group, to shm.Mark) []byte {
 		Kind: wire.Results, Count: uint32(count), ID: g.id, Arg: uint32(g.from),
 		Length: uint64(len(dst) - start - wire.HeaderSize),
 	}.Put(dst[start:])
-	*g = group{id: g.id, from: g.from + count, start: to}
+	*g = group{id: g.id, from: g.from + count, start: to, head: wire.ResultsHead{Arrived: g.head.Arrived}}
 	return dst
+}
+
+// stamp notes when a frame leaves, where somebody asks.
+func stamp(head *wire.ResultsHead) {
+	if head.Arrived > 0 {
+		head.Sent = int64(monotonic())
+	}
 }
 
 // write writes a frame that is not Results.

@@ -162,6 +162,8 @@ type result struct {
 	outcome wire.Outcome
 	value   []byte
 	timed   bool
+	cost    wire.Cost
+	head    wire.ResultsHead
 }
 
 // results reads frames until n tasks are answered, and returns how many Results frames that took.
@@ -174,14 +176,15 @@ func (p *peer) results(n int) (all []result, frames int) {
 			continue
 		}
 		frames++
-		_, items, err := wire.ParseResultsHead(f.Payload)
+		head, items, err := wire.ParseResultsHead(f.Payload)
 		require.NoError(p.t, err)
 		_, err = wire.CheckResults(items, int(f.Count))
 		require.NoError(p.t, err)
 		for i := range int(f.Count) {
 			r, rest, _ := wire.CutResult(items)
 			items = rest
-			all = append(all, result{f.ID, int(f.Arg) + i, r.Outcome, r.Value, r.Timed})
+			cost, timed := r.Cost()
+			all = append(all, result{f.ID, int(f.Arg) + i, r.Outcome, r.Value, timed, cost, head})
 		}
 	}
 	return all, frames

@@ -203,6 +203,12 @@ func (s *Server) accept(f wire.Frame) error {
 		items = append(make([]byte, 0, len(items)), items...)
 	}
 	b := &batch{server: s, id: f.ID, count: int(f.Count), head: head, items: items, owned: f.Owned && f.Count == 1}
+	if head.Flags&wire.WantTiming != 0 {
+		b.arrived, b.laps = monotonic(), &Laps{}
+		if s.cfg.Shared {
+			b.shown = int64(b.arrived)
+		}
+	}
 	if head.Deadline > 0 {
 		b.deadline = time.Now().Add(head.Deadline)
 	}

@@ -27,10 +27,10 @@ func TestABatchRunsInOrderAndIsAnsweredInOrder(t *testing.T) {
 	second := p.tasks(wire.TasksHead{Func: "echo"}, args[:3]...)
 	all, frames := p.results(103)
 	for i, r := range all[:100] {
-		require.Equal(t, result{first, i, wire.Value, args[i], false}, r)
+		require.Equal(t, result{batch: first, offset: i, value: args[i], head: r.head}, r)
 	}
 	for i, r := range all[100:] {
-		require.Equal(t, result{second, i, wire.Value, args[i], false}, r)
+		require.Equal(t, result{batch: second, offset: i, value: args[i], head: r.head}, r)
 	}
 	require.Less(t, frames, 20, "results of tiny tasks travel together")
 }
@@ -331,6 +331,35 @@ func TestATasksContextTellsWhatItWasGiven(t *testing.T) {
 		require.Equal(t, want.index, serve.FromContext(s.ctx).Index(), "contexts are not reused")
 	}
 	require.Nil(t, serve.FromContext(t.Context()))
+}
+
+func TestWhoAsksIsToldWhereTheTimeWent(t *testing.T) {
+	for _, shared := range []bool{true, false} {
+		for _, size := range []int{1, 2 * shm.MaxRingItem} { // through the ring, and by itself
+			p := start(t, shared, wire.WelcomeBody{})
+			before := shm.Clock()
+			value := make([]byte, size)
+			p.tasks(wire.TasksHead{Func: "echo", Flags: wire.WantTiming}, value, value)
+			p.tasks(wire.TasksHead{Func: "echo"}, value)
+			all, _ := p.results(3)
+			for _, r := range all[:2] {
+				require.True(t, r.timed)
+				require.LessOrEqual(t, r.cost.Decode+r.cost.Encode, r.cost.Exec)
+				require.Positive(t, r.cost.Exec)
+				require.Positive(t, r.cost.Waiting)
+				if !shared { // the clock may be another there
+					require.Zero(t, r.head.Arrived+r.head.Sent)
+					continue
+				}
+				require.Less(t, before, r.head.Arrived)
+				require.LessOrEqual(t, r.head.Arrived+int64(r.cost.Waiting+r.cost.Exec), r.head.Sent)
+				require.Less(t, r.head.Sent, shm.Clock())
+			}
+			require.GreaterOrEqual(t, all[1].cost.Waiting, all[0].cost.Waiting+all[0].cost.Exec)
+			require.False(t, all[2].timed)
+			require.Zero(t, all[2].head.Arrived+all[2].head.Sent)
+		}
+	}
 }
 
 func TestADeadlineEndsTheContext(t *testing.T) {

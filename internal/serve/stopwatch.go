@@ -1,11 +1,13 @@
 package serve
 
-import "time"
+import (
+	"time"
 
-var epoch = time.Now()
+	"github.com/procpool/procpool/internal/shm"
+)
 
-// monotonic is the time since the process started, by the monotonic clock.
-func monotonic() time.Duration { return time.Since(epoch) }
+// monotonic is the time by the clock that parent and worker have in common.
+func monotonic() time.Duration { return time.Duration(shm.Clock()) }
 
 // stopwatch measures tasks one after another. The end of one is the beginning of the next, so that
 // a task costs one reading of the clock, or less where tasks are tiny.
