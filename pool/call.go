@@ -36,13 +36,15 @@ type call struct {
 	core *core
 	pool *Pool // keeps a Pool that nobody else holds from being collected while the call is pending; then nil
 
-	fn     string
-	item   []byte // the task item
-	lent   []byte // the end of it, where that is the caller's memory
-	due    time.Time
-	timing *Timing // what Timed wants filled in; nil where nobody wants it
-	bound  bool    // the end of a context ends it: see watcher
-	pinned *slot   // Broadcast: it runs there or nowhere
+	fn      string
+	item    []byte // the task item
+	lent    []byte // the end of it, where that is the caller's memory
+	due     time.Time
+	timing  *Timing // what Timed wants filled in; nil where nobody wants it
+	listens bool    // its caller, who submits it now, reads the answer himself if nobody else does
+	direct  *proc   // the worker that got it at once then, and nothing else
+	bound   bool    // the end of a context ends it: see watcher
+	pinned  *slot   // Broadcast: it runs there or nowhere
 
 	carried *carried // needed until the promise is answered; of the one who answers; nil for nothing
 
@@ -346,6 +348,10 @@ func (c *core) submit(ctx context.Context, call *call, cfg *callConfig) error {
 	c.outstanding.Add(1)
 	c.stats.Submitted++
 	c.enqueueLocked(call, cfg.priority, cfg)
+	if p := call.proc; call.listens && p != nil && len(p.inflight) == 1 {
+		call.direct = p
+	}
+	call.listens = false // whoever sends it later finds its caller asleep
 	c.unlock()
 	return nil
 }

@@ -132,14 +132,25 @@ func (f *Future[R]) settle(val R, err error) {
 func Call[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], arg A, opts ...CallOption) (R, error) {
 	f := begin(ctx, p, fn, &arg, opts, true)
 	defer runtime.KeepAlive(p)
-	done := f.call.wait()
-	select {
-	case <-done:
-	case <-ctx.Done():
-		f.call.core.cancel(&f.call, causeOf(ctx))
-		<-done
+	c := &f.call
+	if c.direct == nil || !c.direct.listen(c) {
+		c.await(ctx)
 	}
 	return f.result()
+}
+
+// await waits until the call is answered, and cancels it if ctx ends before.
+func (c *call) await(ctx context.Context) {
+	began := time.Now()
+	select {
+	case <-c.wait():
+	case <-ctx.Done():
+		c.core.cancel(c, causeOf(ctx))
+		<-c.wait()
+	}
+	if c.direct != nil {
+		c.direct.ear.note(began)
+	}
 }
 
 // Go runs fn with arg on a worker and returns at once: Python's apply_async and submit. It waits only for room in a bounded queue (WithQueueSize). The
@@ -157,6 +168,7 @@ func begin[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], arg *A,
 	c := &f.call
 	c.core, c.pool, c.fn = p.core, p, t.fn
 	c.bound = !watched && ctx.Done() != nil
+	c.listens = watched && canListen && !p.core.cfg.inline
 	if err == nil && ctx.Err() != nil {
 		err = causeOf(ctx)
 	}

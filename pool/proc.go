@@ -20,11 +20,12 @@ import (
 // child is a process as the pool sees it: one of the operating system, or the pretence of one inside the parent.
 type child interface {
 	PID() int
-	Wire() io.Reader         // what the worker sends
-	Pipe() pipe              // what it is sent
-	Exited() <-chan struct{} // closed when it has ended and is reaped
-	State() *os.ProcessState // after Exited; nil where there is none
-	Bound(d time.Duration)   // makes reads of Wire fail that would wait longer than d from now; 0 lifts it
+	Wire() io.Reader          // what the worker sends
+	Pipe() pipe               // what it is sent
+	Exited() <-chan struct{}  // closed when it has ended and is reaped
+	State() *os.ProcessState  // after Exited; nil where there is none
+	Await(time.Duration) bool // waits that long, in the kernel, for something to read on Wire; false where it did not come, or cannot be waited for
+	Bound(d time.Duration)    // makes reads of Wire fail that would wait longer than d from now; 0 lifts it
 	Kill()
 	Signal(os.Signal)
 	Quit()  // makes it write down what it is doing, as far as it can, and end
@@ -52,9 +53,10 @@ type proc struct {
 	link   blob.Link // nil where there is none
 	offers int       // of recv: shared memory that came for results which have not come yet
 
-	saidBye bool         // of recv
-	noise   throttle     // of recv
-	weighed time.Time    // of recv: when its memory was last measured
+	ear     ear
+	saidBye bool         // of who reads
+	noise   throttle     // of who reads
+	weighed time.Time    // of who reads: when its memory was last measured
 	read    atomic.Int64 // bytes that came from it
 	telling atomic.Bool  // recv is in the user's logger, and reads nothing
 
@@ -105,13 +107,14 @@ const dyingTime = 10 * time.Second
 func (p *proc) watch() {
 	<-p.child.Exited()
 	p.child.Bound(drainTime)
+	p.ear.attend()
 }
 
 // recv reads what the worker sends until the wire ends, then buries the proc. It never waits for anything but the wire. One
 // goroutine of each ready proc.
 func (p *proc) recv() {
 	defer p.core.procs.Done()
-	err := p.listen()
+	err := p.hearOut()
 	if !errors.Is(err, io.EOF) && !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, os.ErrClosed) {
 		p.kill(ReasonProtocol, err)
 	}
@@ -138,13 +141,19 @@ func (p *proc) awaitExit(err error) {
 	<-p.child.Exited()
 }
 
-func (p *proc) listen() error {
+func (p *proc) hearOut() error {
 	for {
 		f, err := p.in.Next()
 		if err != nil {
 			return err
 		}
 		if err := p.handle(f); err != nil {
+			return err
+		}
+		if !p.ear.quick.Load() || f.Kind != wire.Results || p.in.Buffered() > 0 || !p.isFree() {
+			continue
+		}
+		if err := p.ear.lease(); err != nil {
 			return err
 		}
 	}
@@ -432,6 +441,9 @@ func (p *proc) giveLocked(b *batch) {
 	}
 	if p.page != nil {
 		p.page.Arm(b.id, b.n)
+	}
+	if b.n != 1 || b.calls == nil || !b.calls[0].listens || len(p.inflight) > 0 {
+		p.ear.attend()
 	}
 	if len(p.inflight) == 0 {
 		p.mark = p.text.position()

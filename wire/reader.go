@@ -59,6 +59,15 @@ func (r *Reader) Ready() bool {
 	return err != nil || r.check(h) != nil || uint64(r.Buffered()-HeaderSize) >= h.Length
 }
 
+// Kind returns the kind of the frame that Next would return, where Ready says that there is one.
+func (r *Reader) Kind() Kind {
+	h, _ := ParseHeader(r.buf[r.start:r.end]) // Next says what is wrong with it
+	return h.Kind
+}
+
+// Fill reads once from the source, for Ready.
+func (r *Reader) Fill() error { return r.fill(1) }
+
 // Cookie reads up to and including the cookie and returns what came before it,
 // at most MaxBeforeCookie bytes. On an error it returns what it has seen.
 func (r *Reader) Cookie(cookie []byte) (before []byte, err error) {
