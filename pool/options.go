@@ -103,7 +103,7 @@ func WithHeartbeat(d time.Duration) Option {
 	return option("WithHeartbeat", func(c *config) { c.heartbeat = d })
 }
 
-// WithRestartLimit sets how many starts of a slot's workers may fail within a time before the slot is broken: starts that ended before the worker was ready, or after
+// WithRestartLimit sets how many starts of a slot's workers may fail within a time, or one after another, before the slot is broken: starts that ended before the worker was ready, or after
 // that without its having begun a task. A broken slot is tried again with growing pauses; while no slot is healthy every call gets ErrBroken. The default is
 // 5 in 10 seconds. A death under a task does not count.
 func WithRestartLimit(n int, per time.Duration) Option {

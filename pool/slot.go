@@ -56,6 +56,8 @@ type slot struct {
 	starts   int
 	retries  backoff.Backoff
 	recent   []time.Time // failed starts
+	inARow   int         // failed starts, each soon after the one before, since a worker did anything
+	lastFail time.Time
 
 	idleSince time.Time
 	idleTimer *time.Timer // nil where it does not run
@@ -158,7 +160,7 @@ func (s *slot) prematurely(p *proc) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if p.tasks > 0 {
-		s.recent = nil
+		s.recent, s.inARow = nil, 0
 		s.retries.Reset()
 	}
 	switch {
@@ -252,7 +254,13 @@ func (s *slot) failed(err error) bool {
 	s.recent = append(s.recent, now)
 	s.recent = slices.DeleteFunc(s.recent, func(t time.Time) bool { return now.Sub(t) > c.cfg.restartPer })
 	wait := s.retries.Next()
-	if len(s.recent) > c.cfg.restartLimit || s.state == StateBroken {
+	if now.Sub(s.lastFail) > c.cfg.startTimeout+2*backoffMost {
+		s.inARow = 0
+	}
+	s.inARow++
+	s.lastFail = now
+	// Starts that take long before they fail, and the pauses between them, must not keep callers waiting for ever.
+	if max(len(s.recent), s.inARow) > c.cfg.restartLimit || s.state == StateBroken {
 		s.setLocked(StateBroken)
 	} else {
 		s.setLocked(StateBackoff)

@@ -252,6 +252,28 @@ func TestRow038TheRestartLimitIsTheUsers(t *testing.T) {
 	assert.LessOrEqual(t, th.started(), 1+3+1, "the death of the idle one may count as well")
 }
 
+// Starts that fail slowly are never many in a short time. Who waits for a worker must hear of them all the same.
+func TestRow038StartsThatFailSlowlyBreakTheSlotToo(t *testing.T) {
+	bad := make(chan struct{})
+	_, opts := puppets(t, func(p *puppet) {
+		select {
+		case <-bad:
+			time.Sleep(100 * time.Millisecond)
+			p.exit(3)
+		default:
+			p.greet()
+			p.serve()
+		}
+	})
+	f := start(t, 1, append(opts, pool.WithRestartLimit(2, 50*time.Millisecond))...)
+	f.spent = true
+	close(bad)
+	require.NoError(t, syscall.Kill(f.pidAt(0), syscall.SIGKILL))
+	f.exit()
+	_, err := call(f, double, 1)
+	require.ErrorIs(t, err, pool.ErrBroken)
+}
+
 var logAndSleep = worker.Register("faults.logAndSleep", func(ctx context.Context, d time.Duration) (struct{}, error) {
 	worker.Logger(ctx).Error("slow")
 	time.Sleep(d)
