@@ -66,6 +66,7 @@ func serveWire(marker boot.Marker) error {
 		Hello: wire.HelloBody{
 			Version: wire.Version, Build: identity, PID: os.Getpid(), Functions: registry.Names(), Page: shared,
 		},
+		Greeted:  boot.Settle,
 		Welcomed: limitMemory,
 	}).Run()
 }

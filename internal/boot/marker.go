@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// The variables that make a process a worker. All of them are unset by Take, so that what a task starts is no worker.
+// The variables that make a process a worker. All of them are unset by Settle, so that what a task starts is no worker.
 const (
 	envWorker = "PROCPOOL_WORKER" // "1", then ",page" and ",procs=N" where they apply
 	envCookie = "PROCPOOL_COOKIE"

@@ -61,6 +61,10 @@ type Config struct {
 	Link   blob.Link
 	Inline bool
 
+	// Greeted, if not nil, is called when the hello has been written: for what has to be done before the first task, while the parent
+	// reads.
+	Greeted func()
+
 	// Welcomed, if not nil, is called with the parent's answer to Hello.
 	Welcomed func(wire.WelcomeBody)
 }
@@ -96,11 +100,8 @@ type Server struct {
 
 // New returns a Server that has not said hello yet.
 func New(cfg Config) *Server {
-	in := wire.NewReader(cfg.In, 0, wire.Kind.FromParent)
-	in.Trust()
 	s := &Server{
 		cfg:       cfg,
-		in:        in,
 		out:       newOutbox(cfg.Out, cfg.Page),
 		work:      make(chan *batch, maxQueued),
 		idle:      make(chan struct{}),
@@ -137,13 +138,18 @@ func (s *Server) Run() error {
 }
 
 func (s *Server) greet() error {
-	hello, err := wire.AppendMap([]byte(s.cfg.Cookie), wire.Hello, 0, 0, &s.cfg.Hello)
+	hello, err := wire.AppendHello([]byte(s.cfg.Cookie), &s.cfg.Hello)
 	if err != nil {
 		return err
 	}
 	if err := s.out.write(hello); err != nil {
 		return err
 	}
+	if s.cfg.Greeted != nil {
+		s.cfg.Greeted()
+	}
+	s.in = wire.NewReader(s.cfg.In, 0, wire.Kind.FromParent) // not before: its buffer takes as long as the hello
+	s.in.Trust()
 	frame, err := s.in.Next()
 	if err != nil {
 		return gone(err)
