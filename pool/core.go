@@ -20,6 +20,8 @@ type core struct {
 	log hclog.Logger
 	img image
 
+	turns turns // of starts
+
 	armor   *armor
 	blobs   *blobs
 	kills   killCounter
@@ -49,7 +51,10 @@ type core struct {
 	mu        sync.Mutex
 	queue     runQueue
 	slots     []*slot               // by position; a slot that Resize took away is not in it
-	idle      []*slot               // slots with a ready worker and nothing in flight; the last is taken first
+	numbers   int                   // no slot has this number or a higher one
+	free      []int                 // numbers below that no slot has
+	parked    int                   // slots that are parked
+	idle      idleList              // slots with a ready worker and nothing in flight
 	live      map[*proc]struct{}    // processes that are not buried
 	jobs      map[*job]struct{}     // jobs that are not finished
 	speeds    map[string]*speed     // by function
@@ -106,6 +111,7 @@ func newCore(cfg *config) (*core, error) {
 		cfg:     cfg,
 		log:     journal{cfg.logger, !cfg.set["WithLogger"]},
 		img:     img,
+		turns:   newTurns(),
 		drained: make(chan struct{}),
 		stopped: make(chan struct{}),
 		live:    map[*proc]struct{}{},
@@ -179,6 +185,9 @@ func (c *core) noteLocked(log func(msg string, args ...any), msg string, args ..
 func (c *core) unlock() {
 	var few [4]*proc
 	dirty := append(few[:0], c.dirty...)
+	for _, p := range dirty {
+		p.dirty = false
+	}
 	clear(c.dirty)
 	c.dirty = c.dirty[:0]
 	notes := c.notes

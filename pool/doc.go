@@ -63,7 +63,7 @@
 //
 // Of a pool:
 //
-//	supervise   one a slot; New or Resize starts it; ends with the slot; Close and Shutdown wait. Starts processes, counts
+//	supervise   one a slot; New or Resize starts it; ends with the slot; Close and Shutdown wait. Starts processes, in turn, counts
 //	            failed starts, waits out the backoff.
 //	drain       started by the first Shutdown or Close; ends when every process has; they wait for it.
 //	pulse       asks the processes for a sign of life and looks at their memory; ends with the pool; nobody waits.

@@ -122,8 +122,8 @@ func WithStopGrace(d time.Duration) Option {
 	return option("WithStopGrace", func(c *config) { c.stopGrace = d })
 }
 
-// WithStartTimeout sets how long a worker may take from its start until it is ready, initializer included. The default is
-// 30 seconds.
+// WithStartTimeout sets how long a worker may take from its start until it is ready, initializer included. No more workers than twice the processors
+// start at the same time, initializers apart; the time counts from when it is a worker's turn. The default is 30 seconds.
 func WithStartTimeout(d time.Duration) Option {
 	return option("WithStartTimeout", func(c *config) { c.startTimeout = d })
 }

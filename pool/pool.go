@@ -171,7 +171,13 @@ func (c *core) shrinkLocked(n int) []*slot {
 	order := slices.Clone(c.slots)
 	slices.SortStableFunc(order, func(a, b *slot) int { return a.costLocked() - b.costLocked() })
 	removed := order[:n]
-	c.slots = slices.DeleteFunc(c.slots, func(s *slot) bool { return slices.Contains(removed, s) })
+	for _, s := range removed {
+		s.setParkedLocked(false) // its goroutine is told to end, and does not count any more
+		s.removed = true
+		c.free = append(c.free, s.id)
+	}
+	slices.SortFunc(c.free, func(a, b int) int { return b - a }) // highest first: the last is taken
+	c.slots = slices.DeleteFunc(c.slots, func(s *slot) bool { return s.removed })
 	return removed
 }
 

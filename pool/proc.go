@@ -68,6 +68,7 @@ type proc struct {
 
 	// Under core.mu.
 	ready    bool
+	dirty    bool                    // is in core.dirty
 	inflight []*batch                // in the order in which they were sent; the worker answers in this order
 	fetched  map[blob.Token]struct{} // shared memory that it may have mapped
 	lastID   uint64
@@ -491,7 +492,8 @@ func (p *proc) nudge() {
 // sentLocked takes note that the outbox has something.
 func (p *proc) sentLocked(n int) {
 	p.core.stats.BytesSent += int64(n)
-	if !slices.Contains(p.core.dirty, p) {
+	if !p.dirty {
+		p.dirty = true
 		p.core.dirty = append(p.core.dirty, p)
 	}
 }

@@ -50,7 +50,9 @@ type slot struct {
 	proc     *proc // that gets tasks; nil while there is none
 	starting *proc // that is not ready yet
 	keyed    runQueue
+	link     idleLink
 	parked   bool // has no process because there was nothing to do
+	removed  bool // taken away by Resize
 	ending   bool // quit is closed
 	reason   ExitReason
 	starts   int
@@ -72,7 +74,7 @@ func (c *core) growLocked(n int) <-chan error {
 	for range n {
 		s := &slot{
 			core:    c,
-			id:      c.freeIDLocked(),
+			id:      c.freeNumberLocked(),
 			first:   first,
 			quit:    make(chan struct{}),
 			rouse:   make(chan struct{}, 1),
@@ -86,13 +88,16 @@ func (c *core) growLocked(n int) <-chan error {
 	return first
 }
 
-// freeIDLocked returns the lowest number that no slot has.
-func (c *core) freeIDLocked() int {
-	for id := 0; ; id++ {
-		if !slices.ContainsFunc(c.slots, func(s *slot) bool { return s.id == id }) {
-			return id
-		}
+// freeNumberLocked takes the lowest number that no slot has.
+func (c *core) freeNumberLocked() int {
+	if len(c.free) == 0 {
+		c.numbers++
+		return c.numbers - 1
 	}
+	lowest := len(c.free) - 1 // shrinkLocked sorts them
+	id := c.free[lowest]
+	c.free = c.free[:lowest]
+	return id
 }
 
 func (s *slot) setLocked(state State) {
@@ -179,7 +184,7 @@ func (s *slot) wanted() bool {
 	default:
 	}
 	if waits := !c.queue.empty() || !s.keyed.empty(); waits || c.stopping.Load() {
-		s.parked = !waits // a pool that drains starts no worker for nothing
+		s.setParkedLocked(!waits) // a pool that drains starts no worker for nothing
 	}
 	parked, ending := s.parked, s.ending
 	if !parked && !ending {
