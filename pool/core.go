@@ -50,6 +50,7 @@ type core struct {
 	// something waits; no lock but a job's or an outbox's own is taken under it.
 	mu        sync.Mutex
 	queue     runQueue
+	spares    []*slot               // places for spares
 	slots     []*slot               // by position; a slot that Resize took away is not in it
 	numbers   int                   // no slot has this number or a higher one
 	free      []int                 // numbers below that no slot has
@@ -155,7 +156,11 @@ func (c *core) start(ctx context.Context) error {
 	c.mu.Lock()
 	first := c.growLocked(c.cfg.workers)
 	c.unlock()
-	return c.await(ctx, first, c.cfg.workers)
+	if err := c.await(ctx, first, c.cfg.workers); err != nil {
+		return err
+	}
+	c.startSpares()
+	return nil
 }
 
 // await waits until so many slots have sent their first word, or one of them that it failed.
@@ -329,13 +334,21 @@ func (c *core) beginShutdown(cfg shutdownConfig) {
 func (c *core) drain() {
 	<-c.drained
 	c.mu.Lock()
-	for _, s := range c.slots {
-		s.quitLocked(ReasonStopped)
-	}
+	c.quitAllLocked()
 	c.unlock()
 	c.supervisors.Wait()
 	c.procs.Wait()
 	c.finish()
+}
+
+// quitAllLocked ends every slot and every place for a spare.
+func (c *core) quitAllLocked() {
+	for _, s := range c.slots {
+		s.quitLocked()
+	}
+	for _, s := range c.spares {
+		s.quitLocked()
+	}
 }
 
 // finish ends what is left when no process is: the outputs, the dispatchers.
@@ -378,9 +391,7 @@ func (c *core) close() {
 	c.stopping.Store(true)
 	c.closed = true
 	after := c.failAllLocked(ErrClosed)
-	for _, s := range c.slots {
-		s.quitLocked(ReasonStopped)
-	}
+	c.quitAllLocked()
 	for p := range c.live {
 		p.killLocked(ReasonStopped, nil)
 	}

@@ -239,7 +239,7 @@ func TestAResultWithoutTimesHasNone(t *testing.T) {
 func TestAHelloWrittenByHandIsTheOneThatTheTypeGives(t *testing.T) {
 	for _, body := range []wire.HelloBody{
 		{Functions: []string{}},
-		{Version: wire.Version, Build: "1:2:3", PID: 4711, Functions: []string{"a", strings.Repeat("b", 300)}, Page: true},
+		{Version: wire.Version, Build: "1:2:3", PID: 4711, Functions: []string{"a", strings.Repeat("b", 300)}, Page: true, Spare: true},
 		{Version: 1 << 40, PID: -1, Functions: make([]string, 70_000)},
 	} {
 		want, err := wire.AppendMap([]byte("cookie"), wire.Hello, 0, 0, &body)

@@ -64,9 +64,10 @@ func serveWire(marker boot.Marker) error {
 	return serve.New(serve.Config{
 		In: files.In, Out: files.Out, Cookie: marker.Cookie, Page: page, Shared: shared, Nudged: shared && shm.CanNudge, Link: link,
 		Hello: wire.HelloBody{
-			Version: wire.Version, Build: identity, PID: os.Getpid(), Functions: registry.Names(), Page: shared,
+			Version: wire.Version, Build: identity, PID: os.Getpid(), Functions: registry.Names(), Page: shared, Spare: true,
 		},
 		Greeted:  boot.Settle,
+		Adopted:  boot.ShowSlot,
 		Welcomed: limitMemory,
 	}).Run()
 }

@@ -35,6 +35,9 @@ func init() {
 		return
 	}
 	armLife()
+	if m.Slot < 0 {
+		keepArgument()
+	}
 }
 
 // strayMarker explains a marker that no pool can have set.

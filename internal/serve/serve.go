@@ -65,6 +65,9 @@ type Config struct {
 	// reads.
 	Greeted func()
 
+	// Adopted, if not nil, is called when the worker, a spare until then, is told its slot.
+	Adopted func(slot int)
+
 	// Welcomed, if not nil, is called with the parent's answer to Hello.
 	Welcomed func(wire.WelcomeBody)
 }
@@ -78,6 +81,7 @@ type Server struct {
 	in      *wire.Reader
 	out     *outbox
 	welcome wire.WelcomeBody
+	slot    atomic.Int64  // of readLoop: the worker's place in the pool; negative while it is a spare
 	work    chan *batch   // capacity maxQueued
 	idle    chan struct{} // closed when execLoop has ended in good order
 	broken  chan error    // what ended the conversation, or made execLoop give up; capacity 2, one for each
@@ -157,6 +161,7 @@ func (s *Server) greet() error {
 	if s.welcome, err = wire.ParseWelcome(frame); err != nil {
 		return err
 	}
+	s.slot.Store(int64(s.welcome.Slot))
 	s.in.SetMaxPayload(s.welcome.Max)
 	if s.cfg.Welcomed != nil {
 		s.cfg.Welcomed(s.welcome)
@@ -183,6 +188,8 @@ func (s *Server) handle(f wire.Frame) error {
 		return s.out.write(wire.AppendControl(nil, wire.Recalled, f.ID, uint32(limit), nil))
 	case wire.Ping:
 		return s.out.write(wire.AppendControl(nil, wire.Beat, 0, 0, nil))
+	case wire.Slot:
+		return s.adopted(int(f.Arg))
 	case wire.Stop:
 		s.stop()
 		return nil
@@ -191,6 +198,18 @@ func (s *Server) handle(f wire.Frame) error {
 	default:
 		return fmt.Errorf("unexpected %v frame", f.Kind)
 	}
+}
+
+// adopted makes a spare the worker of a slot.
+func (s *Server) adopted(slot int) error {
+	if has := s.slot.Load(); has >= 0 {
+		return fmt.Errorf("slot %d for the worker of slot %d", slot, has)
+	}
+	s.slot.Store(int64(slot))
+	if s.cfg.Adopted != nil {
+		s.cfg.Adopted(slot)
+	}
+	return nil
 }
 
 // accept queues a batch. The frame's memory is reused for the next one, so the items are copied.
