@@ -48,11 +48,14 @@ func (o *output) dropped() int64 {
 	return n
 }
 
+// pumpBuffer is how much is read at once where much is said.
+const pumpBuffer = 32 << 10
+
 // pump reads one stream of one worker and passes on whole lines. What does not end in a newline when the
 // process ends gets one. ended is closed when it has: from then on nobody waits for a writer.
 func pump(r io.Reader, to *sink, c *capture, ended <-chan struct{}) {
-	buf := make([]byte, 32<<10)
-	var line []byte // the beginning of a line that is not complete
+	buf := make([]byte, 2<<10) // most workers say little, and there may be many of them
+	var line []byte            // the beginning of a line that is not complete
 	for {
 		n, err := r.Read(buf)
 		if n > 0 {
@@ -61,6 +64,9 @@ func pump(r io.Reader, to *sink, c *capture, ended <-chan struct{}) {
 		}
 		if err != nil {
 			break
+		}
+		if n == len(buf) && n < pumpBuffer {
+			buf = make([]byte, pumpBuffer)
 		}
 	}
 	if len(line) > 0 {

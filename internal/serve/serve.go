@@ -65,6 +65,9 @@ type Config struct {
 	// reads.
 	Greeted func()
 
+	// Trim, if not nil, is called when the worker has come to rest: nothing has come for a second, and nothing runs.
+	Trim func()
+
 	// Adopted, if not nil, is called when the worker, a spare until then, is told its slot.
 	Adopted func(slot int)
 
@@ -81,13 +84,14 @@ type Server struct {
 	in      *wire.Reader
 	out     *outbox
 	welcome wire.WelcomeBody
-	slot    atomic.Int64  // of readLoop: the worker's place in the pool; negative while it is a spare
+	slot    atomic.Int64  // of whoever reads: the worker's place in the pool; negative while it is a spare
 	work    chan *batch   // capacity maxQueued
 	idle    chan struct{} // closed when execLoop has ended in good order
 	broken  chan error    // what ended the conversation, or made execLoop give up; capacity 2, one for each
 	seat    seat
 	nudges  uint32 // of the assistant: those that it has seen
 
+	trimmer *trimmer
 	invokes map[string]registry.Invoke // of execLoop alone: this worker's instances of the functions that it has run
 	blobs   *blob.Client               // nil where there is no link
 	busy    atomic.Bool                // execLoop runs a batch
@@ -113,6 +117,7 @@ func New(cfg Config) *Server {
 		invokes:   map[string]registry.Invoke{},
 		cancelled: map[uint64]int{},
 	}
+	s.trimmer = newTrimmer(cfg.Trim)
 	if cfg.Link != nil {
 		s.blobs = blob.NewClient(cfg.Link, cfg.Inline, s.out.write)
 	}
@@ -240,6 +245,7 @@ func (s *Server) accept(f wire.Frame) error {
 	if !s.cfg.Shared {
 		s.cfg.Page.Arm(b.id, b.count)
 	}
+	s.trimmer.touch(b)
 	select {
 	case s.work <- b:
 		return nil
