@@ -74,15 +74,16 @@ func pump(r io.Reader, to *sink, c *capture, ended <-chan struct{}) {
 	}
 }
 
-// passLines passes on the whole lines of text, splits what is too long for one, and returns the rest.
+// passLines passes on the whole lines of text, splits what is too long for one, and returns the rest. Only the first line can be too long: what is read at
+// once is shorter.
 func passLines(text []byte, pass func(lines []byte)) (rest []byte) {
+	for len(text) >= maxLine && bytes.IndexByte(text[:maxLine], '\n') < 0 {
+		pass(append(bytes.Clone(text[:maxLine-1]), '\n'))
+		text = append(text[:0], text[maxLine-1:]...)
+	}
 	if end := bytes.LastIndexByte(text, '\n') + 1; end > 0 {
 		pass(bytes.Clone(text[:end]))
 		text = append(text[:0], text[end:]...)
-	}
-	for len(text) >= maxLine {
-		pass(append(bytes.Clone(text[:maxLine-1]), '\n'))
-		text = append(text[:0], text[maxLine-1:]...)
 	}
 	return text
 }

@@ -70,7 +70,7 @@ func TestRow110ManyWorkersAtOnceNeedFewThreadsAndCloseInTime(t *testing.T) {
 // manyWorkers is how many a large machine may have.
 const manyWorkers = 512
 
-func TestRow110FiveHundredWorkersStartWorkAndEnd(t *testing.T) {
+func TestFiveHundredWorkersStartWorkAndEnd(t *testing.T) {
 	if raceFactor > 1 || testing.Short() {
 		t.Skip("512 processes are for the full run without the race detector")
 	}
@@ -102,7 +102,7 @@ func TestRow110FiveHundredWorkersStartWorkAndEnd(t *testing.T) {
 }
 
 // Starts take turns; whoever waits for his must not be waited for.
-func TestRow110NewEndsAtOnceThoughMostWorkersWaitForTheirTurn(t *testing.T) {
+func TestNewEndsAtOnceThoughMostWorkersWaitForTheirTurn(t *testing.T) {
 	bounded(t, time.Minute)
 	leaktest.Check(t)
 	const n = 64
@@ -123,7 +123,7 @@ func TestRow110NewEndsAtOnceThoughMostWorkersWaitForTheirTurn(t *testing.T) {
 }
 
 // An initializer may take its time, and may wait for others: it has no turn.
-func TestRow110InitializersOfAllWorkersRunAtTheSameTime(t *testing.T) {
+func TestInitializersOfAllWorkersRunAtTheSameTime(t *testing.T) {
 	bounded(t, time.Minute)
 	leaktest.Check(t)
 	n := 4*runtime.GOMAXPROCS(0) + 1
