@@ -197,7 +197,7 @@ type killCounter struct {
 // killWindow is how long after a death, at the most, the count of the killer is looked at.
 const killWindow = 2 * time.Second
 
-// begin starts the count. Finding out where it is read takes as long as a call does, so it is not done while New is waited for.
+// begin starts the count. Finding out where it is read takes as long as a call does, so it is not done while the workers start.
 func (k *killCounter) begin() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
