@@ -5,7 +5,9 @@ import (
 	"io"
 	"iter"
 	"os"
+	"strconv"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -197,19 +199,57 @@ func BenchmarkRecords(b *testing.B) {
 	perSecond(b, n)
 }
 
-// BenchmarkStart is from New to the first result, and Close.
+// BenchmarkStart is from New to the first result, and Close. Many workers are left out
+// of short runs.
 func BenchmarkStart(b *testing.B) {
-	for b.Loop() {
-		p, err := pool.New(b.Context(), pool.WithWorkers(2), pool.WithLogger(hclog.NewNullLogger()))
-		if err != nil {
-			b.Fatal(err)
-		}
-		if _, err := pool.Call(b.Context(), p, benchSuccessor, 1); err != nil {
-			b.Fatal(err)
-		}
-		if err := p.Close(); err != nil {
-			b.Fatal(err)
-		}
+	for _, workers := range []int{1, 2, 8, 64, 512} {
+		b.Run("workers="+strconv.Itoa(workers), func(b *testing.B) {
+			if workers > 8 && testing.Short() {
+				b.Skip("many workers are for the full run")
+			}
+			for b.Loop() {
+				startOnce(b, workers)
+			}
+			b.ReportMetric(b.Elapsed().Seconds()*1e3/float64(b.N*workers), "ms/worker")
+		})
+	}
+}
+
+// BenchmarkReplace is from the death of the only worker to the next result, with and without a spare.
+func BenchmarkReplace(b *testing.B) {
+	for _, spares := range []int{0, 1} {
+		b.Run("spares="+strconv.Itoa(spares), func(b *testing.B) {
+			p := benchPool(b, pool.WithWorkers(1), pool.WithSpare(spares))
+			for b.Loop() {
+				b.StopTimer()
+				for p.Stats().Spares < spares {
+					time.Sleep(time.Millisecond)
+				}
+				b.StartTimer()
+				if _, err := pool.Call(b.Context(), p, benchExit, 0); err == nil {
+					b.Fatal("the worker lives")
+				}
+				if _, err := pool.Call(b.Context(), p, benchSuccessor, 1); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+var benchExit = worker.Register("bench.exit", func(_ context.Context, code int) (int, error) { os.Exit(code); return 0, nil })
+
+func startOnce(b *testing.B, workers int) {
+	b.Helper()
+	p, err := pool.New(b.Context(), pool.WithWorkers(workers), pool.WithLogger(hclog.NewNullLogger()))
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := pool.Call(b.Context(), p, benchSuccessor, 1); err != nil {
+		b.Fatal(err)
+	}
+	if err := p.Close(); err != nil {
+		b.Fatal(err)
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 
 // WorkerExit says that a worker process ended.
 type WorkerExit struct {
-	Slot, PID int
+	Slot, PID int              // Slot is -1 for a spare (WithSpare)
 	State     *os.ProcessState // nil where there is no process of the pool's own (WithInline)
 	Reason    ExitReason
 	Stderr    []byte // the last of what it wrote to standard error, at most 64 KiB

@@ -378,7 +378,7 @@ func (c *core) enqueueLocked(call *call, priority int, cfg *callConfig) {
 
 // hasIdleLocked reports whether a call would go to a worker without waiting.
 func (c *core) hasIdleLocked(cfg *callConfig) bool {
-	return !cfg.keyed && len(c.idle) > 0 && c.queue.empty()
+	return !cfg.keyed && c.idle.n > 0 && c.queue.empty()
 }
 
 // wakeWaitersLocked lets as many submitters go on as there is room for; all of them when the pool ends.

@@ -30,6 +30,7 @@ type config struct {
 	niceSet  bool
 	cpus     [][]int
 	procs    int
+	spare    int
 
 	maxTasks int
 	jitter   float64
@@ -125,6 +126,7 @@ func (c *config) validate() error {
 			want(cpu >= 0 && cpu < 1024, "WithCPUAffinity: there is no CPU %d", cpu)
 		}
 	}
+	want(c.spare >= 0, "WithSpare(%d): want 0 or more", c.spare)
 	want(!c.set["WithCPUAffinity"] || len(c.cpus) > 0, "WithCPUAffinity: no CPUs are named")
 	want(c.procs >= 1, "WithWorkerProcs(%d): want at least 1", c.procs)
 	want(!c.set["WithMaxTasksPerWorker"] || c.maxTasks >= 1, "WithMaxTasksPerWorker(%d): want at least 1", c.maxTasks)

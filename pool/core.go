@@ -20,6 +20,8 @@ type core struct {
 	log hclog.Logger
 	img image
 
+	turns turns // of starts
+
 	armor   *armor
 	blobs   *blobs
 	kills   killCounter
@@ -48,8 +50,12 @@ type core struct {
 	// something waits; no lock but a job's or an outbox's own is taken under it.
 	mu        sync.Mutex
 	queue     runQueue
+	spares    []*slot               // places for spares
 	slots     []*slot               // by position; a slot that Resize took away is not in it
-	idle      []*slot               // slots with a ready worker and nothing in flight; the last is taken first
+	numbers   int                   // no slot has this number or a higher one
+	free      []int                 // numbers below that no slot has
+	parked    int                   // slots that are parked
+	idle      idleList              // slots with a ready worker and nothing in flight
 	live      map[*proc]struct{}    // processes that are not buried
 	jobs      map[*job]struct{}     // jobs that are not finished
 	speeds    map[string]*speed     // by function
@@ -106,6 +112,7 @@ func newCore(cfg *config) (*core, error) {
 		cfg:     cfg,
 		log:     journal{cfg.logger, !cfg.set["WithLogger"]},
 		img:     img,
+		turns:   newTurns(),
 		drained: make(chan struct{}),
 		stopped: make(chan struct{}),
 		live:    map[*proc]struct{}{},
@@ -149,7 +156,11 @@ func (c *core) start(ctx context.Context) error {
 	c.mu.Lock()
 	first := c.growLocked(c.cfg.workers)
 	c.unlock()
-	return c.await(ctx, first, c.cfg.workers)
+	if err := c.await(ctx, first, c.cfg.workers); err != nil {
+		return err
+	}
+	c.startSpares()
+	return nil
 }
 
 // await waits until so many slots have sent their first word, or one of them that it failed.
@@ -179,6 +190,9 @@ func (c *core) noteLocked(log func(msg string, args ...any), msg string, args ..
 func (c *core) unlock() {
 	var few [4]*proc
 	dirty := append(few[:0], c.dirty...)
+	for _, p := range dirty {
+		p.dirty = false
+	}
 	clear(c.dirty)
 	c.dirty = c.dirty[:0]
 	notes := c.notes
@@ -320,13 +334,21 @@ func (c *core) beginShutdown(cfg shutdownConfig) {
 func (c *core) drain() {
 	<-c.drained
 	c.mu.Lock()
-	for _, s := range c.slots {
-		s.quitLocked(ReasonStopped)
-	}
+	c.quitAllLocked()
 	c.unlock()
 	c.supervisors.Wait()
 	c.procs.Wait()
 	c.finish()
+}
+
+// quitAllLocked ends every slot and every place for a spare.
+func (c *core) quitAllLocked() {
+	for _, s := range c.slots {
+		s.quitLocked()
+	}
+	for _, s := range c.spares {
+		s.quitLocked()
+	}
 }
 
 // finish ends what is left when no process is: the outputs, the dispatchers.
@@ -369,9 +391,7 @@ func (c *core) close() {
 	c.stopping.Store(true)
 	c.closed = true
 	after := c.failAllLocked(ErrClosed)
-	for _, s := range c.slots {
-		s.quitLocked(ReasonStopped)
-	}
+	c.quitAllLocked()
 	for p := range c.live {
 		p.killLocked(ReasonStopped, nil)
 	}

@@ -63,8 +63,10 @@
 //
 // Of a pool:
 //
-//	supervise   one a slot; New or Resize starts it; ends with the slot; Close and Shutdown wait. Starts processes, counts
+//	supervise   one a slot; New or Resize starts it; ends with the slot; Close and Shutdown wait. Starts processes, in turn, counts
 //	            failed starts, waits out the backoff.
+//	keepSpare   one a place of WithSpare; New starts it when the slots are ready; ends with the pool; Close and Shutdown wait. Starts a process,
+//	            and another when a slot has taken it.
 //	drain       started by the first Shutdown or Close; ends when every process has; they wait for it.
 //	pulse       asks the processes for a sign of life and looks at their memory; ends with the pool; nobody waits.
 //	sink.run    while there is output to write; ends when there is not; Close and Shutdown wait, a second if it is stuck.

@@ -39,6 +39,27 @@ func python(t *testing.T, opts ...pool.Option) *pool.Pool {
 	return pooltest.New(t, append([]pool.Option{pool.WithCommand(path, "../testdata/worker.py"), pool.WithWorkers(2)}, opts...)...)
 }
 
+// A program that says so in its hello can be a spare, though it has no page.
+func TestAWorkerInPythonCanBeASpare(t *testing.T) {
+	p := python(t, pool.WithSpare(1))
+	spare := func() (pid int) {
+		for _, w := range p.Workers() {
+			if w.State == pool.StateSpare {
+				pid = w.PID
+			}
+		}
+		return pid
+	}
+	require.Eventually(t, func() bool { return spare() != 0 }, 20*time.Second, time.Millisecond)
+	pid := spare()
+	require.NoError(t, p.Resize(t.Context(), 3))
+	require.Equal(t, pid, p.Workers()[2].PID)
+	seen, err := pool.Broadcast(t.Context(), p, pyPID, struct{}{})
+	require.NoError(t, err)
+	require.Len(t, seen, 3)
+	require.Equal(t, pid, seen[2].Value)
+}
+
 func TestAWorkerInPythonServesCallsMapsAndStreams(t *testing.T) {
 	p := python(t)
 	ctx := t.Context()

@@ -17,7 +17,7 @@ func (p *proc) makeGroup(spec *osproc.Spec) error {
 	if a.groups == nil {
 		return nil
 	}
-	g, err := a.groups.New(fmt.Sprintf("procpool-%d-%d-%d", os.Getpid(), p.slot.id, groupCount.Add(1)))
+	g, err := a.groups.New(fmt.Sprintf("procpool-%d-%s-%d", os.Getpid(), slotArgument(p.slot.id), groupCount.Add(1)))
 	if err != nil {
 		return fmt.Errorf("cgroup: %w", err)
 	}
@@ -59,7 +59,7 @@ func (p *proc) leaveGroup() (killed int64) {
 		err = rerr
 	}
 	if err != nil {
-		p.core.log.Warn("the cgroup of a worker could not be removed", "slot", p.slot.id, "error", err)
+		p.core.log.Warn("the cgroup of a worker could not be removed", "slot", p.slotID(), "error", err)
 	}
 	return killed
 }

@@ -52,7 +52,7 @@ func ownImage(cfg *config) (image, error) {
 		p.page = newPage()
 		marker := boot.Marker{Cookie: cookie, Slot: p.slot.id, Depth: boot.Depth() + 1, Page: p.page != nil, Procs: cfg.procs}
 		spec := cfg.spec(marker, p.slot.id)
-		spec.Argv = []string{os.Args[0], "procpool-worker", strconv.Itoa(p.slot.id)}
+		spec.Argv = []string{os.Args[0], "procpool-worker", slotArgument(p.slot.id)}
 		spec.Own = true
 		if p.page != nil {
 			spec.Page = p.page.File()
@@ -94,11 +94,22 @@ func (c *config) spec(marker boot.Marker, slot int) osproc.Spec {
 	if !c.cleanEnv {
 		env = append(os.Environ(), c.env...)
 	}
-	spec := osproc.Spec{Env: marker.Apply(lastOfEach(env)), Dir: c.dir, Nice: c.nice, SetNice: c.niceSet, Capacity: pipeCapacity(c.workers)}
-	if len(c.cpus) > 0 {
-		spec.CPUs = c.cpus[slot%len(c.cpus)]
+	spec := osproc.Spec{Env: marker.Apply(lastOfEach(env)), Dir: c.dir, Nice: c.nice, SetNice: c.niceSet, Capacity: pipeCapacity(c.workers + c.spare)}
+	if len(c.cpus) > 0 && slot != noSlot {
+		spec.CPUs = c.cpusOf(slot)
 	}
 	return spec
+}
+
+// cpusOf is where WithCPUAffinity puts a slot.
+func (c *config) cpusOf(slot int) []int { return c.cpus[slot%len(c.cpus)] }
+
+// slotArgument is what tools show of a worker. A spare puts its slot there when it has one.
+func slotArgument(slot int) string {
+	if slot == noSlot {
+		return "spare"
+	}
+	return strconv.Itoa(slot)
 }
 
 // A longer pipe saves switches between the two processes while large values travel: an echo of 1 MiB went half as fast again through pipes of 1 MiB as

@@ -64,7 +64,7 @@ func (c *inlineChild) Kill() {
 func (c *core) warnInline() {
 	var ignored []string
 	for _, name := range []string{
-		"WithEnv", "WithCleanEnv", "WithDir", "WithNice", "WithCPUAffinity", "WithWorkerProcs", "WithStdout", "WithStderr",
+		"WithEnv", "WithCleanEnv", "WithDir", "WithNice", "WithCPUAffinity", "WithSpare", "WithWorkerProcs", "WithStdout", "WithStderr",
 		"WithHeartbeat", "WithMaxWorkerMemory", "WithMemoryLimit", "WithHardening",
 	} {
 		if c.cfg.set[name] {

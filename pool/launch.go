@@ -15,7 +15,13 @@ import (
 )
 
 // launch starts a process for the slot and sees it through to where it is ready. The error is a *StartError, and no process is left then.
+// It waits for its turn first; the start timeout counts from then on.
 func (s *slot) launch() (*proc, error) {
+	if !s.core.turns.take(s.quit) {
+		return nil, errRemoved
+	}
+	done := s.core.turns.lend(turnTime)
+	defer done()
 	p, err := s.spawn()
 	if err != nil {
 		return nil, err
@@ -26,6 +32,7 @@ func (s *slot) launch() (*proc, error) {
 	if err != nil {
 		return nil, p.discard(err, before)
 	}
+	done()
 	go p.recv()
 	if err := p.initialize(); err != nil {
 		return nil, p.initFailed(err)

@@ -65,12 +65,13 @@ func (p *proc) record(f wire.Frame) {
 	}
 	p.core.mu.Lock()
 	info, _ := p.taskLocked(f)
+	slot := p.slot.id
 	p.core.mu.Unlock()
 	logger := p.core.log
 	if body.Name != "" {
 		logger = logger.Named(logText(body.Name))
 	}
-	args := append(logArgs(body.Args), "slot", p.slot.id, "pid", p.child.PID())
+	args := append(logArgs(body.Args), "slot", slot, "pid", p.child.PID())
 	if info.Func != "" {
 		args = append(args, "func", info.Func, "index", info.Index)
 	}

@@ -120,7 +120,7 @@ func (p *proc) overMemoryLimitLocked() bool {
 	said := p.text.all(p.mark)
 	has := func(mark string) bool { return bytes.Contains(said, []byte(mark)) }
 	// What Go's runtime and cgo say is certain. Others may say the like for other reasons, so they must have had much.
-	certain := slices.ContainsFunc(goMarks, has) || runtimeCrash.Match(said)
+	certain := slices.ContainsFunc(goMarks, has) || runtimeCrash().Match(said)
 	if !certain && (rss < limit/2 || !slices.ContainsFunc(memoryMarks, has)) {
 		return false
 	}
@@ -130,7 +130,9 @@ func (p *proc) overMemoryLimitLocked() bool {
 
 // runtimeCrash is a fault inside of Go's runtime: not all of it looks whether it got the memory that it asked for. A signal that somebody sent has the
 // code 0 or, as a number without a sign, an enormous one.
-var runtimeCrash = regexp.MustCompile(`(?m)^SIG(SEGV|BUS): .*\nPC=.* sigcode=[1-9]\d{0,3}( .*)?\n\ngoroutine .*\nruntime\.`)
+var runtimeCrash = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?m)^SIG(SEGV|BUS): .*\nPC=.* sigcode=[1-9]\d{0,3}( .*)?\n\ngoroutine .*\nruntime\.`)
+})
 
 // goMarks is what Go says when it gets no more memory, cgo when there is none for a thread's stack, memoryMarks what C++ and C do.
 var (
@@ -195,7 +197,7 @@ type killCounter struct {
 // killWindow is how long after a death, at the most, the count of the killer is looked at.
 const killWindow = 2 * time.Second
 
-// begin starts the count. Finding out where it is read takes as long as a call does, so it is not done while New is waited for.
+// begin starts the count. Finding out where it is read takes as long as a call does, so it is not done while the workers start.
 func (k *killCounter) begin() {
 	k.mu.Lock()
 	defer k.mu.Unlock()

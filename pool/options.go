@@ -60,6 +60,16 @@ func WithCPUAffinity(cpus ...[]int) Option {
 	return option("WithCPUAffinity", func(c *config) { c.cpus = cpus })
 }
 
+// WithSpare keeps n processes ready beside the workers: started, greeted, initialised, and without a slot. A slot whose worker has died, is to be renewed, or was ended
+// for want of work takes one instead of waiting for a start, and the spare is replaced; so do the slots that Resize adds. It hides what a start costs, initializer
+// included, for n processes more. The default is 0.
+//
+// New does not wait for spares, and one that cannot be started is logged, tried again with growing pauses, and harms no slot. In an initializer that runs in a
+// spare, worker.Info gives the slot -1; every task after it sees the slot that took the spare. Processes that the initializer has started do not move to the CPUs of the slot
+// (WithCPUAffinity). Spares are no workers: Broadcast does not reach them, and they are counted apart in Stats. With WithCommand the program must say that it
+// can be a spare: see package wire.
+func WithSpare(n int) Option { return option("WithSpare", func(c *config) { c.spare = n }) }
+
 // WithWorkerProcs sets GOMAXPROCS of the workers. The default is 2, so that a worker reacts while a task runs; give more
 // to functions that use goroutines for speed.
 func WithWorkerProcs(n int) Option { return option("WithWorkerProcs", func(c *config) { c.procs = n }) }
@@ -122,8 +132,8 @@ func WithStopGrace(d time.Duration) Option {
 	return option("WithStopGrace", func(c *config) { c.stopGrace = d })
 }
 
-// WithStartTimeout sets how long a worker may take from its start until it is ready, initializer included. The default is
-// 30 seconds.
+// WithStartTimeout sets how long a worker may take from its start until it is ready, initializer included. No more workers than twice the processors
+// start at the same time, initializers apart; the time counts from when it is a worker's turn. The default is 30 seconds.
 func WithStartTimeout(d time.Duration) Option {
 	return option("WithStartTimeout", func(c *config) { c.startTimeout = d })
 }

@@ -48,11 +48,14 @@ func (o *output) dropped() int64 {
 	return n
 }
 
+// pumpBuffer is how much is read at once where much is said.
+const pumpBuffer = 32 << 10
+
 // pump reads one stream of one worker and passes on whole lines. What does not end in a newline when the
 // process ends gets one. ended is closed when it has: from then on nobody waits for a writer.
 func pump(r io.Reader, to *sink, c *capture, ended <-chan struct{}) {
-	buf := make([]byte, 32<<10)
-	var line []byte // the beginning of a line that is not complete
+	buf := make([]byte, 2<<10) // most workers say little, and there may be many of them
+	var line []byte            // the beginning of a line that is not complete
 	for {
 		n, err := r.Read(buf)
 		if n > 0 {
@@ -62,21 +65,25 @@ func pump(r io.Reader, to *sink, c *capture, ended <-chan struct{}) {
 		if err != nil {
 			break
 		}
+		if n == len(buf) && n < pumpBuffer {
+			buf = make([]byte, pumpBuffer)
+		}
 	}
 	if len(line) > 0 {
 		to.write(c.wanted(append(line, '\n')), ended)
 	}
 }
 
-// passLines passes on the whole lines of text, splits what is too long for one, and returns the rest.
+// passLines passes on the whole lines of text, splits what is too long for one, and returns the rest. Only the first line can be too long: what is read at
+// once is shorter.
 func passLines(text []byte, pass func(lines []byte)) (rest []byte) {
+	for len(text) >= maxLine && bytes.IndexByte(text[:maxLine], '\n') < 0 {
+		pass(append(bytes.Clone(text[:maxLine-1]), '\n'))
+		text = append(text[:0], text[maxLine-1:]...)
+	}
 	if end := bytes.LastIndexByte(text, '\n') + 1; end > 0 {
 		pass(bytes.Clone(text[:end]))
 		text = append(text[:0], text[end:]...)
-	}
-	for len(text) >= maxLine {
-		pass(append(bytes.Clone(text[:maxLine-1]), '\n'))
-		text = append(text[:0], text[maxLine-1:]...)
 	}
 	return text
 }

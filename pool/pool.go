@@ -15,7 +15,7 @@ type Pool struct{ core *core }
 
 // WorkerInfo is one worker as it is now.
 type WorkerInfo struct {
-	Slot     int
+	Slot     int // -1 for a spare
 	PID      int // 0 while there is no process
 	State    State
 	Func     string        // of the oldest task that it has; "" while it is idle
@@ -28,7 +28,7 @@ type WorkerInfo struct {
 	Hardening []string // what the process is kept from: see Hardening
 }
 
-// Workers returns the slots that have a process or are to get one. It reads /proc for each of them.
+// Workers returns the slots that have a process or are to get one, and after them the spares (WithSpare). It reads /proc for each of them.
 func (p *Pool) Workers() []WorkerInfo {
 	defer runtime.KeepAlive(p)
 	c := p.core
@@ -36,6 +36,11 @@ func (p *Pool) Workers() []WorkerInfo {
 	var all []WorkerInfo
 	for _, s := range c.slots {
 		if !s.parked && !c.isStopped() {
+			all = append(all, s.infoLocked())
+		}
+	}
+	for _, s := range c.spares {
+		if !c.isStopped() {
 			all = append(all, s.infoLocked())
 		}
 	}
@@ -50,7 +55,11 @@ func (p *Pool) Workers() []WorkerInfo {
 
 func (s *slot) infoLocked() WorkerInfo {
 	info := WorkerInfo{Slot: s.id, State: s.state, Since: s.since, Restarts: max(0, s.starts-1)}
-	if p := s.proc; p != nil {
+	p := s.proc
+	if s.isSpare() {
+		p = s.spare
+	}
+	if p != nil {
 		info.PID, info.Tasks = p.child.PID(), p.tasks
 		if !s.core.cfg.inline {
 			info.Hardening = s.core.armor.names(p.group != nil)
@@ -65,6 +74,7 @@ func (s *slot) infoLocked() WorkerInfo {
 // Stats is one consistent snapshot of what a pool has done and is doing.
 type Stats struct {
 	Workers   int // slots that have a ready worker
+	Spares    int // processes that are ready and in no slot: see WithSpare
 	Busy      int // workers that have tasks
 	Queued    int // tasks that no worker has
 	Running   int // tasks that a worker has and has not answered
@@ -98,6 +108,11 @@ func (p *Pool) Stats() Stats {
 	for _, slot := range c.slots {
 		if slot.proc != nil && !slot.proc.leaving {
 			s.Workers++
+		}
+	}
+	for _, place := range c.spares {
+		if place.spare != nil && !place.spare.leaving {
+			s.Spares++
 		}
 	}
 	for p := range c.live {
@@ -171,7 +186,13 @@ func (c *core) shrinkLocked(n int) []*slot {
 	order := slices.Clone(c.slots)
 	slices.SortStableFunc(order, func(a, b *slot) int { return a.costLocked() - b.costLocked() })
 	removed := order[:n]
-	c.slots = slices.DeleteFunc(c.slots, func(s *slot) bool { return slices.Contains(removed, s) })
+	for _, s := range removed {
+		s.setParkedLocked(false) // its goroutine is told to end, and does not count any more
+		s.removed = true
+		c.free = append(c.free, s.id)
+	}
+	slices.SortFunc(c.free, func(a, b int) int { return b - a }) // highest first: the last is taken
+	c.slots = slices.DeleteFunc(c.slots, func(s *slot) bool { return s.removed })
 	return removed
 }
 
@@ -192,7 +213,7 @@ func (s *slot) costLocked() int {
 // leaveLocked ends slots that were taken out, and moves what waits for them.
 func (c *core) leaveLocked(removed []*slot) (orphans []*call) {
 	for _, s := range removed {
-		s.quitLocked(ReasonStopped)
+		s.quitLocked()
 		orphans = append(orphans, c.rehomeLocked(s)...)
 	}
 	return orphans

@@ -39,7 +39,7 @@ type child interface {
 // pipes). A leaving proc has farewell besides.
 type proc struct {
 	core   *core
-	slot   *slot
+	slot   *slot // of a spare its place, until a slot takes it, under core.mu
 	child  child
 	group  *cgroup.Group // nil if it has none of its own
 	page   *shm.Page     // nil if the worker sees none
@@ -68,6 +68,8 @@ type proc struct {
 
 	// Under core.mu.
 	ready    bool
+	dirty    bool                    // is in core.dirty
+	reserve  bool                    // was a spare
 	inflight []*batch                // in the order in which they were sent; the worker answers in this order
 	fetched  map[blob.Token]struct{} // shared memory that it may have mapped
 	lastID   uint64
@@ -491,7 +493,8 @@ func (p *proc) nudge() {
 // sentLocked takes note that the outbox has something.
 func (p *proc) sentLocked(n int) {
 	p.core.stats.BytesSent += int64(n)
-	if !slices.Contains(p.core.dirty, p) {
+	if !p.dirty {
+		p.dirty = true
 		p.core.dirty = append(p.core.dirty, p)
 	}
 }

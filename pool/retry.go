@@ -146,10 +146,10 @@ func (c *core) judge(call *call, b *batch, item wire.Result, a answer) {
 
 // demoteLocked makes an idle worker the last to be taken: another attempt is to be made by another process where one is free.
 func (c *core) demoteLocked(id int) {
-	for i, s := range c.idle {
+	for s := c.idle.top; s != nil; s = s.link.below {
 		if s.id == id {
-			copy(c.idle[1:i+1], c.idle[:i])
-			c.idle[0] = s
+			c.idle.sink(s)
+			return
 		}
 	}
 }

@@ -3,7 +3,6 @@ package pool
 import (
 	"hash/fnv"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/procpool/procpool/wire"
@@ -11,8 +10,8 @@ import (
 
 // pumpLocked gives waiting tasks to idle workers, and starts parked ones if that is not enough.
 func (c *core) pumpLocked() {
-	for len(c.idle) > 0 && !c.queue.empty() {
-		c.refillLocked(c.idle[len(c.idle)-1].proc)
+	for c.idle.n > 0 && !c.queue.empty() {
+		c.refillLocked(c.idle.top.proc)
 	}
 	if !c.queue.empty() {
 		c.rouseLocked()
@@ -88,7 +87,7 @@ const patience = time.Millisecond
 
 // armBalanceLocked makes sure that somebody looks, soon, whether tasks wait behind a busy worker while another has nothing to do.
 func (c *core) armBalanceLocked() {
-	if !c.hoarded || c.balancing || len(c.idle) == 0 {
+	if !c.hoarded || c.balancing || c.idle.n == 0 {
 		return
 	}
 	c.balancing = true
@@ -103,7 +102,7 @@ func (c *core) armBalanceLocked() {
 // balanceLocked takes back what busy workers have not begun, for those that are idle. It takes everything: the queue spreads it again, over the busy ones
 // as well.
 func (c *core) balanceLocked() {
-	if len(c.idle) == 0 || c.closed {
+	if c.idle.n == 0 || c.closed {
 		return
 	}
 	c.hoarded = false
@@ -129,7 +128,7 @@ func (c *core) balanceLocked() {
 
 // stealsLocked reports whether p, which is busy, would take what an idle worker could begin at once.
 func (c *core) stealsLocked(p *proc) bool {
-	return len(p.inflight) > 0 && len(c.idle) > 0 && p.slot.keyed.empty()
+	return len(p.inflight) > 0 && c.idle.n > 0 && p.slot.keyed.empty()
 }
 
 // chooseLocked returns the queue that a slot takes from next: its own or the common one, by priority.
@@ -146,22 +145,18 @@ func (c *core) chooseLocked(s *slot) *runQueue {
 
 // idleLocked puts a slot on top of the idle ones.
 func (c *core) idleLocked(s *slot) {
-	if s.state == StateIdle && slices.Contains(c.idle, s) {
+	s.setLocked(StateIdle)
+	if s.link.listed {
 		return
 	}
-	s.setLocked(StateIdle)
-	c.idle = append(c.idle, s)
+	c.idle.push(s)
 	c.armBalanceLocked()
 	if c.cfg.idleFor > 0 {
 		c.armIdleLocked(s)
 	}
 }
 
-func (c *core) notIdleLocked(s *slot) {
-	if i := slices.Index(c.idle, s); i >= 0 {
-		c.idle = slices.Delete(c.idle, i, i+1)
-	}
-}
+func (c *core) notIdleLocked(s *slot) { c.idle.remove(s) }
 
 // armIdleLocked parks a slot that stays idle for too long. A slot has one timer, which looks again where it was busy meanwhile: one for each time
 // that it got idle would be as many as there are calls.
@@ -177,38 +172,41 @@ func (s *slot) onIdle() {
 	c.mu.Lock()
 	defer c.unlock()
 	s.idleTimer = nil
-	if s.ending || !slices.Contains(c.idle, s) {
+	if s.ending || !s.link.listed {
 		return
 	}
 	if left := c.cfg.idleFor - time.Since(s.idleSince); left > 0 {
 		s.idleTimer = time.AfterFunc(left, s.onIdle)
 		return
 	}
-	if c.activeLocked() > c.cfg.idleMin {
+	if len(c.slots)-c.parked > c.cfg.idleMin {
 		c.parkLocked(s)
 	}
 }
 
-// activeLocked returns how many slots are not parked.
-func (c *core) activeLocked() (n int) {
-	for _, s := range c.slots {
-		if !s.parked {
-			n++
-		}
+// setParkedLocked says whether a slot has no process because there was nothing to do, and keeps count.
+func (s *slot) setParkedLocked(parked bool) {
+	if s.parked == parked || s.removed {
+		return
 	}
-	return n
+	s.parked = parked
+	if parked {
+		s.core.parked++
+	} else {
+		s.core.parked--
+	}
 }
 
 func (c *core) parkLocked(s *slot) {
-	s.parked = true
+	s.setParkedLocked(true)
 	c.notIdleLocked(s)
 	s.proc.leaveLocked(ReasonIdle)
 }
 
 // rouseLocked starts as many parked slots as there are tasks for.
 func (c *core) rouseLocked() {
-	if c.cfg.idleFor == 0 && !c.stopping.Load() {
-		return // none is parked
+	if c.parked == 0 {
+		return
 	}
 	need := 0
 	for _, src := range c.queue.sources() {
@@ -231,7 +229,7 @@ func (c *core) rouseLocked() {
 }
 
 func (s *slot) unparkLocked() {
-	s.parked = false
+	s.setParkedLocked(false)
 	s.setLocked(StateStarting)
 	select {
 	case s.rouse <- struct{}{}:
@@ -254,13 +252,14 @@ func (c *core) wakeLocked(s *slot) {
 func (c *core) homeLocked(key string) *slot {
 	var best *slot
 	var highest uint64
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(key)) // a hash takes everything
+	sum := h.Sum64()
 	for _, s := range c.slots {
 		if s.state == StateBroken && best != nil {
 			continue
 		}
-		h := fnv.New64a()
-		_, _ = h.Write(strconv.AppendInt([]byte(key+"\x00"), int64(s.id), 10)) // a hash takes everything
-		if sum := mix(h.Sum64()); best == nil || best.state == StateBroken && s.state != StateBroken || sum > highest {
+		if sum := mix(sum ^ mix(uint64(s.id)+1)); best == nil || best.state == StateBroken && s.state != StateBroken || sum > highest {
 			best, highest = s, sum
 		}
 	}
@@ -278,7 +277,7 @@ func mix(h uint64) uint64 {
 
 // resettleLocked moves what came back to a slot that is being taken away: its last worker had it and did not begin it.
 func (c *core) resettleLocked(s *slot) (after []func()) {
-	if !s.ending || c.closed || slices.Contains(c.slots, s) {
+	if !s.removed || c.closed {
 		return nil
 	}
 	for _, call := range c.rehomeLocked(s) {

@@ -31,28 +31,31 @@ const (
 	StateStopping State = "stopping"
 	StateBackoff  State = "backoff"
 	StateBroken   State = "broken"
+	StateSpare    State = "spare" // ready, and in no slot yet: see WithSpare
 )
 
 // slot is a place in the pool. It survives the processes that take it. Its goroutine, supervise, starts them one after another; what tasks
 // they get is decided by whoever holds core.mu.
 type slot struct {
 	core *core
-	id   int
+	id   int // noSlot for a place for a spare
 
 	first chan<- error  // takes the outcome of the first start; shared by the slots that were made together, with room for all
 	told  bool          // of supervise: first was sent
 	quit  chan struct{} // closed when the slot is to end
-	rouse chan struct{} // capacity 1: a parked slot is needed
+	rouse chan struct{} // capacity 1: a parked slot is needed, one that waits may try again, or a spare was taken
 
 	// Under core.mu.
 	state    State
 	since    time.Time
 	proc     *proc // that gets tasks; nil while there is none
 	starting *proc // that is not ready yet
+	spare    *proc // that is ready to be taken, in a place for a spare
 	keyed    runQueue
+	link     idleLink
 	parked   bool // has no process because there was nothing to do
+	removed  bool // taken away by Resize
 	ending   bool // quit is closed
-	reason   ExitReason
 	starts   int
 	retries  backoff.Backoff
 	recent   []time.Time // failed starts
@@ -72,15 +75,7 @@ const (
 func (c *core) growLocked(n int) <-chan error {
 	first := make(chan error, n)
 	for range n {
-		s := &slot{
-			core:    c,
-			id:      c.freeIDLocked(),
-			first:   first,
-			quit:    make(chan struct{}),
-			rouse:   make(chan struct{}, 1),
-			retries: backoff.New(backoffFirst, backoffMost),
-		}
-		s.setLocked(StateStarting)
+		s := c.newSlotLocked(c.freeNumberLocked(), first)
 		c.slots = append(c.slots, s)
 		c.supervisors.Add(1)
 		go s.supervise()
@@ -88,13 +83,29 @@ func (c *core) growLocked(n int) <-chan error {
 	return first
 }
 
-// freeIDLocked returns the lowest number that no slot has.
-func (c *core) freeIDLocked() int {
-	for id := 0; ; id++ {
-		if !slices.ContainsFunc(c.slots, func(s *slot) bool { return s.id == id }) {
-			return id
-		}
+func (c *core) newSlotLocked(id int, first chan<- error) *slot {
+	s := &slot{
+		core:    c,
+		id:      id,
+		first:   first,
+		quit:    make(chan struct{}),
+		rouse:   make(chan struct{}, 1),
+		retries: backoff.New(backoffFirst, backoffMost),
 	}
+	s.setLocked(StateStarting)
+	return s
+}
+
+// freeNumberLocked takes the lowest number that no slot has.
+func (c *core) freeNumberLocked() int {
+	if len(c.free) == 0 {
+		c.numbers++
+		return c.numbers - 1
+	}
+	lowest := len(c.free) - 1 // shrinkLocked sorts them
+	id := c.free[lowest]
+	c.free = c.free[:lowest]
+	return id
 }
 
 func (s *slot) setLocked(state State) {
@@ -107,7 +118,7 @@ func (s *slot) setLocked(state State) {
 func (s *slot) supervise() {
 	defer s.core.supervisors.Done()
 	for {
-		p, err := s.launch()
+		p, err := s.obtain()
 		if err != nil {
 			if !s.failed(err) {
 				return
@@ -181,7 +192,7 @@ func (s *slot) wanted() bool {
 	default:
 	}
 	if waits := !c.queue.empty() || !s.keyed.empty(); waits || c.stopping.Load() {
-		s.parked = !waits // a pool that drains starts no worker for nothing
+		s.setParkedLocked(!waits) // a pool that drains starts no worker for nothing
 	}
 	parked, ending := s.parked, s.ending
 	if !parked && !ending {
@@ -207,6 +218,10 @@ func (s *slot) install(p *proc) bool {
 	c := s.core
 	c.mu.Lock()
 	defer c.unlock()
+	if _, lives := c.live[p]; !lives && !s.ending { // it ended while it was on its way here: attend finds that out
+		s.starting = nil
+		return true
+	}
 	old := s.proc
 	s.proc, s.starting = p, nil
 	p.ready = true
@@ -215,7 +230,7 @@ func (s *slot) install(p *proc) bool {
 	}
 	if s.ending {
 		s.tellFirst(errRemoved)
-		p.leaveLocked(s.reason)
+		p.leaveLocked(ReasonStopped)
 		return false
 	}
 	c.healthyLocked()
@@ -225,7 +240,9 @@ func (s *slot) install(p *proc) bool {
 		old.replaced = true
 		old.leaveIfDoneLocked()
 	}
-	c.armAgeLocked(p)
+	if !p.reserve { // else its age counts already
+		c.armAgeLocked(p)
+	}
 	if p.bye {
 		c.retireLocked(p)
 	}
@@ -269,11 +286,14 @@ func (s *slot) failed(err error) bool {
 		wait = 0 // one failure may be chance
 		s.retries.Reset()
 	}
-	if s.told { // else whoever waits for the first start gets the error
+	switch {
+	case s.isSpare():
+		c.noteLocked(c.log.Warn, "a spare failed to start, or ended", "error", err, "again_in", wait)
+	case s.told: // else whoever waits for the first start gets the error
 		c.noteLocked(c.log.Warn, "worker failed to start", "slot", s.id, "error", err, "again_in", wait, "state", string(s.state))
 	}
 	var after []func()
-	if s.state == StateBroken {
+	if s.state == StateBroken && !s.isSpare() {
 		after = c.slotBrokenLocked(s, err)
 	}
 	if wait > 0 {
@@ -293,6 +313,7 @@ func (s *slot) pause(wait time.Duration) bool {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
+	case <-s.rouse:
 	case <-s.quit:
 		return false
 	}
@@ -331,22 +352,26 @@ func (c *core) healthyLocked() {
 }
 
 // quitLocked makes the slot end: its process in good order, or, if it has none, at once.
-func (s *slot) quitLocked(reason ExitReason) {
+func (s *slot) quitLocked() {
 	if s.ending {
 		return
 	}
-	s.ending, s.reason = true, reason
+	s.ending = true
 	close(s.quit)
 	if s.idleTimer != nil {
 		s.idleTimer.Stop() // it would hold the pool
 	}
 	s.core.notIdleLocked(s)
 	if s.proc != nil {
-		s.proc.leaveLocked(reason)
+		s.proc.leaveLocked(ReasonStopped)
+		s.setLocked(StateStopping)
+	}
+	if s.spare != nil {
+		s.spare.leaveLocked(ReasonStopped)
 		s.setLocked(StateStopping)
 	}
 	if s.starting != nil {
-		s.starting.killLocked(reason, nil)
+		s.starting.killLocked(ReasonStopped, nil)
 	}
 }
 
@@ -365,6 +390,10 @@ func (c *core) armAgeLocked(p *proc) {
 		defer c.unlock()
 		if p.leaving {
 			return // what it has now may be the finalizer
+		}
+		if p.slot.isSpare() {
+			p.leaveLocked(ReasonRetired)
+			return
 		}
 		c.retireLocked(p)
 		p.recallAllLocked()

@@ -109,7 +109,7 @@ def main():
         with lock:
             sink.write(data)
 
-    send(cookie + frame(HELLO, pack({"version": 1, "pid": os.getpid(), "functions": sorted(FUNCTIONS)})))
+    send(cookie + frame(HELLO, pack({"version": 1, "pid": os.getpid(), "functions": sorted(FUNCTIONS), "spare": True})))
 
     def read():  # answers while a task runs
         while True:

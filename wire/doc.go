@@ -76,10 +76,19 @@
 //	  20  Stop      parent  0      0       empty: end the running task's context, exit with status 0
 //	  21  Ping      parent  0      0       empty: answer with Beat, also while a task runs
 //	  22  Forget    parent  0      0       8 bytes: the token of shared memory that no task will refer to any more
+//	  23  Slot      parent  0      slot    empty: the spare is the worker of this slot from now on
 //
 // A batch id is unused before on this pipe and larger than every one before.
 // At most MaxBatches batches are unanswered at a time; a worker that does not
 // set "page" in its Hello holds at most one.
+//
+// # Spares
+//
+// A worker whose PROCPOOL_SLOT and Welcome name the slot -1 is a spare: it is
+// started, greeted and runs the initializer like any other, then it waits until a
+// process is needed. It is told its slot by Slot, once, before the first Tasks that
+// are no initializer's or finalizer's, or it is told to stop. Only a worker that
+// sets "spare" in its Hello is kept as one.
 //
 // # Items
 //
@@ -185,6 +194,7 @@
 //     by the header alone, before anything is allocated
 //   - Results for a batch that is not unanswered here, out of order, of more items
 //     than the batch still lacks, or whose items do not fill the payload exactly
+//   - Slot for a worker that has one
 //   - a Hello or Welcome that does not decode, a cookie that does not match
 //   - Fetch or Offer from a worker without the socket, or that do not decode; Offer for a task that is not unanswered,
 //     without its descriptor, or with one that is not sealed memory; more than 1024 for a task or 8192 in all before their Results;

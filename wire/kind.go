@@ -28,12 +28,13 @@ const (
 	Stop    Kind = 20
 	Ping    Kind = 21
 	Forget  Kind = 22
+	Slot    Kind = 23
 )
 
 var kindNames = map[Kind]string{
 	Hello: "Hello", Results: "Results", Started: "Started", Recalled: "Recalled",
 	Report: "Report", Log: "Log", Beat: "Beat", Bye: "Bye", Fetch: "Fetch", Offer: "Offer",
-	Welcome: "Welcome", Tasks: "Tasks", Cancel: "Cancel", Recall: "Recall", Stop: "Stop", Ping: "Ping", Forget: "Forget",
+	Welcome: "Welcome", Tasks: "Tasks", Cancel: "Cancel", Recall: "Recall", Stop: "Stop", Ping: "Ping", Forget: "Forget", Slot: "Slot",
 }
 
 // String returns the name of the kind as the specification spells it.
@@ -48,7 +49,7 @@ func (k Kind) String() string {
 func (k Kind) FromWorker() bool { return k >= Hello && k <= Offer }
 
 // FromParent reports whether k is a kind that the parent may send.
-func (k Kind) FromParent() bool { return k >= Welcome && k <= Forget }
+func (k Kind) FromParent() bool { return k >= Welcome && k <= Slot }
 
 // Outcome says how one task ended in the worker. Bit Timed may be set on any of them.
 type Outcome uint8

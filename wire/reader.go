@@ -9,9 +9,10 @@ import (
 )
 
 const (
-	readBuffer = 64 << 10 // a default pipe's capacity: one read empties it
-	growStep   = 4 << 20  // what is allocated on a header's word alone
-	growFactor = 64       // and how many times what has come, after that
+	firstBuffer = 4 << 10  // enough where little is said, as by most of many workers
+	readBuffer  = 64 << 10 // a default pipe's capacity: one read empties it
+	growStep    = 4 << 20  // what is allocated on a header's word alone
+	growFactor  = 64       // and how many times what has come, after that
 )
 
 // Frame is a header and its payload.
@@ -31,14 +32,14 @@ type Reader struct {
 	accept     func(Kind) bool
 	trusts     bool
 
-	buf        []byte // of readBuffer bytes
+	buf        []byte // of firstBuffer bytes until one read fills it, then of readBuffer
 	start, end int    // unread part of buf
 }
 
 // NewReader returns a Reader of frames whose kinds accept allows
 // (Kind.FromWorker, Kind.FromParent) and whose values have at most maxPayload bytes.
 func NewReader(src io.Reader, maxPayload uint64, accept func(Kind) bool) *Reader {
-	return &Reader{src: src, maxPayload: maxPayload, accept: accept, buf: make([]byte, readBuffer)}
+	return &Reader{src: src, maxPayload: maxPayload, accept: accept, buf: make([]byte, firstBuffer)}
 }
 
 // SetMaxPayload changes the limit, for a worker that learns it from Welcome.
@@ -175,7 +176,7 @@ func (r *Reader) large(h Header) (Frame, error) {
 	return Frame{Header: h, Payload: payload, Owned: true}, nil
 }
 
-// want makes at least n bytes available in the buffer, n being at most its size.
+// want makes at least n bytes available in the buffer, n being at most readBuffer.
 func (r *Reader) want(n int) error {
 	if missing := n - r.Buffered(); missing > 0 {
 		return r.fill(missing)
@@ -185,6 +186,9 @@ func (r *Reader) want(n int) error {
 
 // fill reads at least n more bytes, as many as come with them.
 func (r *Reader) fill(n int) error {
+	if len(r.buf) < readBuffer && (r.end == len(r.buf) || r.Buffered()+n > len(r.buf)) {
+		r.grow()
+	}
 	if r.start == r.end {
 		r.start, r.end = 0, 0
 	} else if r.end+n > len(r.buf) {
@@ -203,6 +207,13 @@ func (r *Reader) fill(n int) error {
 		}
 	}
 	return nil
+}
+
+// grow gives the buffer its full size. What was returned before stays in the old one.
+func (r *Reader) grow() {
+	bigger := make([]byte, readBuffer)
+	r.end = copy(bigger, r.buf[r.start:r.end])
+	r.start, r.buf = 0, bigger
 }
 
 func unexpected(err error) error {

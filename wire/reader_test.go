@@ -236,6 +236,22 @@ func TestAResultWithoutTimesHasNone(t *testing.T) {
 	require.False(t, timed)
 }
 
+func TestAHelloWrittenByHandIsTheOneThatTheTypeGives(t *testing.T) {
+	for _, body := range []wire.HelloBody{
+		{Functions: []string{}},
+		{Version: wire.Version, Build: "1:2:3", PID: 4711, Functions: []string{"a", strings.Repeat("b", 300)}, Page: true, Spare: true},
+		{Version: 1 << 40, PID: -1, Functions: make([]string, 70_000)},
+	} {
+		want, err := wire.AppendMap([]byte("cookie"), wire.Hello, 0, 0, &body)
+		require.NoError(t, err)
+		got, err := wire.AppendHello([]byte("cookie"), &body)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	_, err := wire.AppendHello(nil, &wire.HelloBody{Build: strings.Repeat("x", wire.MaxControlBytes)})
+	require.ErrorIs(t, err, wire.ErrTooLarge)
+}
+
 func TestAHandshakeIsChecked(t *testing.T) {
 	hello, err := wire.AppendMap(nil, wire.Hello, 0, 0, &wire.HelloBody{Version: wire.Version, PID: 4711, Functions: []string{"f"}})
 	require.NoError(t, err)

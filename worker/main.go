@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"runtime/debug"
 
 	"github.com/procpool/procpool/internal/blob"
@@ -64,8 +65,11 @@ func serveWire(marker boot.Marker) error {
 	return serve.New(serve.Config{
 		In: files.In, Out: files.Out, Cookie: marker.Cookie, Page: page, Shared: shared, Nudged: shared && shm.CanNudge, Link: link,
 		Hello: wire.HelloBody{
-			Version: wire.Version, Build: identity, PID: os.Getpid(), Functions: registry.Names(), Page: shared,
+			Version: wire.Version, Build: identity, PID: os.Getpid(), Functions: registry.Names(), Page: shared, Spare: true,
 		},
+		Greeted:  boot.Settle,
+		Adopted:  boot.ShowSlot,
+		Trim:     giveBack,
 		Welcomed: limitMemory,
 	}).Run()
 }
@@ -75,6 +79,18 @@ func limitMemory(w wire.WelcomeBody) {
 	limit := w.Memory / 10 * 9
 	if limit > 0 && limit < debug.SetMemoryLimit(-1) {
 		debug.SetMemoryLimit(limit)
+	}
+}
+
+// trimMost is the largest heap that is collected for the sake of what it may give back: a collection costs by what is in use.
+const trimMost = 16 << 20
+
+// giveBack returns what tasks have left behind to the system. The heap of a small worker has 4 MiB before the collector begins by itself.
+func giveBack() {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	if m.HeapAlloc <= trimMost {
+		debug.FreeOSMemory()
 	}
 }
 

@@ -35,6 +35,9 @@ func init() {
 		return
 	}
 	armLife()
+	if m.Slot < 0 {
+		keepArgument()
+	}
 }
 
 // strayMarker explains a marker that no pool can have set.
@@ -85,16 +88,13 @@ var (
 	errTaken    = errors.New("procpool: the worker's descriptors have been taken already")
 )
 
-// Take turns this process into a worker as far as descriptors, environment and signals are concerned:
+// Take turns this process into a worker as far as descriptors are concerned:
 //
 //   - the wire leaves descriptors 0 and 1, and what a task reads or prints there cannot disturb it: 0 becomes /dev/null, 1
 //     a pipe to the parent of its own;
-//   - every descriptor from 3 upwards is close-on-exec, so that nothing but 0, 1 and 2 reaches what a task starts;
-//   - the marker is removed from the environment and GOMAXPROCS is what the parent has, so that what a task starts is an
-//     ordinary process;
-//   - SIGINT does nothing: the parent decides what Ctrl-C means.
+//   - every descriptor from 3 upwards is close-on-exec, so that nothing but 0, 1 and 2 reaches what a task starts.
 //
-// It works once. An error means that this process cannot be a worker, and its text says why.
+// Settle does the rest, before the first task. It works once. An error means that this process cannot be a worker, and its text says why.
 func Take() (Files, error) {
 	switch {
 	case !current.present:
@@ -104,13 +104,20 @@ func Take() (Files, error) {
 	case !taken.CompareAndSwap(false, true):
 		return Files{}, errTaken
 	}
-	files, err := takeFiles()
-	if err != nil {
-		return Files{}, err
-	}
+	return takeFiles()
+}
+
+// Settle turns this process into a worker as far as environment and signals are concerned:
+//
+//   - the marker is removed from the environment and GOMAXPROCS is what the parent has, so that what a task starts is an
+//     ordinary process;
+//   - SIGINT does nothing: the parent decides what Ctrl-C means.
+//
+// It is apart from Take because it need not be done when the worker says hello: it takes as long as all of Take (a thread is started for the
+// signal), and the parent can answer meanwhile.
+func Settle() {
 	restoreEnvironment()
 	shrugOffInterrupt()
-	return files, nil
 }
 
 // restoreEnvironment makes the environment what it was before the parent prepared it for a worker.

@@ -79,6 +79,7 @@ func playWorker() {
 	}
 	files, err := boot.Take()
 	must(err)
+	boot.Settle()
 	a.Marker, a.Depth = marker, boot.Depth()
 	_, err = boot.Take()
 	a.Twice = err.Error()

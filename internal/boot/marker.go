@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// The variables that make a process a worker. All of them are unset by Take, so that what a task starts is no worker.
+// The variables that make a process a worker. All of them are unset by Settle, so that what a task starts is no worker.
 const (
 	envWorker = "PROCPOOL_WORKER" // "1", then ",page" and ",procs=N" where they apply
 	envCookie = "PROCPOOL_COOKIE"
@@ -28,10 +28,10 @@ const version = "1"
 // Marker is what the parent tells the child through the environment.
 type Marker struct {
 	Cookie string // 32 hexadecimal characters, which the worker's hello starts with
-	Slot   int
-	Depth  int  // 1 in a worker of an ordinary process, 2 in a worker's worker
-	Page   bool // descriptor 4 is a status page
-	Procs  int  // GOMAXPROCS for the worker alone, not for what it starts; 0 leaves the variable alone
+	Slot   int    // -1 in a spare
+	Depth  int    // 1 in a worker of an ordinary process, 2 in a worker's worker
+	Page   bool   // descriptor 4 is a status page
+	Procs  int    // GOMAXPROCS for the worker alone, not for what it starts; 0 leaves the variable alone
 }
 
 // Apply returns env as the environment of a worker with this marker: without marks of an outer pool, and with GOMAXPROCS
@@ -115,7 +115,7 @@ func parse(lookup func(string) (string, bool)) (m Marker, present bool, err erro
 	var errs [4]error
 	m.Page, m.Procs, errs[0] = parseMark(mark)
 	m.Cookie, errs[1] = parseCookie(get(envCookie))
-	m.Slot, errs[2] = parseNumber(envSlot, get(envSlot), 0)
+	m.Slot, errs[2] = parseNumber(envSlot, get(envSlot), -1)
 	m.Depth, errs[3] = parseNumber(envDepth, get(envDepth), 1)
 	return m, true, errors.Join(errs[:]...)
 }

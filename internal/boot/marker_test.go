@@ -62,7 +62,7 @@ func TestAMalformedMarkerIsExplained(t *testing.T) {
 		{"wrong letters in the cookie", with(envCookie, strings.Repeat("g", 32)), "not 32 hexadecimal"},
 		{"space in the cookie", with(envCookie, strings.Repeat("a", 15)+" "+strings.Repeat("a", 16)), "not 32 hexadecimal"},
 		{"huge cookie", with(envCookie, strings.Repeat("a", 1<<20)), "not 32 hexadecimal"},
-		{"negative slot", with(envSlot, "-1"), "PROCPOOL_SLOT"},
+		{"negative slot", with(envSlot, "-2"), "PROCPOOL_SLOT"},
 		{"slot out of range", with(envSlot, "99999999999999999999"), "PROCPOOL_SLOT"},
 		{"no depth", with(envDepth, ""), "PROCPOOL_DEPTH is missing"},
 		{"depth 0", with(envDepth, "0"), "PROCPOOL_DEPTH"},

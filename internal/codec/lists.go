@@ -2,6 +2,7 @@ package codec
 
 import (
 	"reflect"
+	"sync"
 	"unsafe"
 )
 
@@ -10,7 +11,7 @@ import (
 
 // listFuncs returns them for t, if it has them.
 func listFuncs(t reflect.Type) (encodeFunc, decodeFunc, bool) {
-	f, ok := lists[t]
+	f, ok := lists()[t]
 	return f.enc, f.dec, ok
 }
 
@@ -19,26 +20,31 @@ type funcs struct {
 	dec decodeFunc
 }
 
-// lists is written by init alone: as an initial value it would depend on itself.
-var lists = make(map[reflect.Type]funcs)
+// lists is made when it is first asked for: the start of a worker does not wait for it. It is set by init, since as an initial value it would
+// depend on itself.
+var lists func() map[reflect.Type]funcs
 
-func init() {
-	addSlice(putSigned[int], getSigned[int])
-	addSlice(putSigned[int64], getSigned[int64])
-	addSlice(putSigned[int32], getSigned[int32])
-	addSlice(putUnsigned[uint64], getUnsigned[uint64])
-	addSlice(putUnsigned[uint32], getUnsigned[uint32])
-	addSlice(putFloat64, (*decoder).float64)
-	addSlice(putFloat32, (*decoder).float32)
-	addSlice(putString, getString)
-	addSlice(putBool, (*decoder).bool)
-	addSlice(putAny, (*decoder).untyped)
-	addMap(putSigned[int], getSigned[int])
-	addMap(putSigned[int64], getSigned[int64])
-	addMap(putFloat64, (*decoder).float64)
-	addMap(putString, getString)
-	addMap(putBool, (*decoder).bool)
-	addMap(putAny, (*decoder).untyped)
+func init() { lists = sync.OnceValue(makeLists) }
+
+func makeLists() map[reflect.Type]funcs {
+	all := make(map[reflect.Type]funcs, 16)
+	addSlice(all, putSigned[int], getSigned[int])
+	addSlice(all, putSigned[int64], getSigned[int64])
+	addSlice(all, putSigned[int32], getSigned[int32])
+	addSlice(all, putUnsigned[uint64], getUnsigned[uint64])
+	addSlice(all, putUnsigned[uint32], getUnsigned[uint32])
+	addSlice(all, putFloat64, (*decoder).float64)
+	addSlice(all, putFloat32, (*decoder).float32)
+	addSlice(all, putString, getString)
+	addSlice(all, putBool, (*decoder).bool)
+	addSlice(all, putAny, (*decoder).untyped)
+	addMap(all, putSigned[int], getSigned[int])
+	addMap(all, putSigned[int64], getSigned[int64])
+	addMap(all, putFloat64, (*decoder).float64)
+	addMap(all, putString, getString)
+	addMap(all, putBool, (*decoder).bool)
+	addMap(all, putAny, (*decoder).untyped)
+	return all
 }
 
 type (
@@ -96,8 +102,8 @@ func getString(d *decoder) (string, error) {
 
 func putAny(e *encoder, v any) error { return e.dynamic(v) }
 
-func addSlice[E any](put putFunc[E], get getFunc[E]) {
-	lists[reflect.TypeFor[[]E]()] = funcs{
+func addSlice[E any](all map[reflect.Type]funcs, put putFunc[E], get getFunc[E]) {
+	all[reflect.TypeFor[[]E]()] = funcs{
 		enc: func(n *node, e *encoder, v reflect.Value) error { return encodeList(n, e, sliceIn[E](v), put) },
 		dec: func(n *node, d *decoder, v reflect.Value) error {
 			return decodeList(n, d, v.Addr().Interface().(*[]E), get)
@@ -165,8 +171,8 @@ func decodeList[E any](n *node, d *decoder, p *[]E, get getFunc[E]) error {
 	return nil
 }
 
-func addMap[E any](put putFunc[E], get getFunc[E]) {
-	lists[reflect.TypeFor[map[string]E]()] = funcs{
+func addMap[E any](all map[reflect.Type]funcs, put putFunc[E], get getFunc[E]) {
+	all[reflect.TypeFor[map[string]E]()] = funcs{
 		enc: func(n *node, e *encoder, v reflect.Value) error {
 			return encodeNamed(n, e, v.Interface().(map[string]E), put)
 		},

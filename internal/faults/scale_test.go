@@ -3,6 +3,7 @@
 package faults
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/procpool/procpool/internal/leaktest"
 	"github.com/procpool/procpool/pool"
@@ -63,6 +65,81 @@ func TestRow110ManyWorkersAtOnceNeedFewThreadsAndCloseInTime(t *testing.T) {
 	assert.Less(t, time.Since(begin), killing*2)
 	f.spent = true
 	assert.Empty(t, children(t))
+}
+
+// manyWorkers is how many a large machine may have.
+const manyWorkers = 512
+
+func TestFiveHundredWorkersStartWorkAndEnd(t *testing.T) {
+	if raceFactor > 1 || testing.Short() {
+		t.Skip("512 processes are for the full run without the race detector")
+	}
+	var files, processes unix.Rlimit
+	require.NoError(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &files))
+	require.NoError(t, unix.Getrlimit(unix.RLIMIT_NPROC, &processes))
+	if files.Cur < 16*manyWorkers || processes.Cur < 20*manyWorkers {
+		t.Skipf("512 workers need more descriptors and threads than the limits of %d and %d", files.Cur, processes.Cur)
+	}
+	goroutines, threadsBefore := runtime.NumGoroutine(), threads(t)
+	begin := time.Now()
+	f := start(t, manyWorkers)
+	t.Logf("started in %v each", time.Since(begin)/manyWorkers)
+	assert.Len(t, f.Workers(), manyWorkers)
+	assert.Less(t, threads(t), threadsBefore+64, "threads when all are ready")
+	f.meet(manyWorkers)
+	assert.Less(t, threads(t), threadsBefore+64, "threads after all were busy")
+	numbers := make([]int, 100_000)
+	_, err := pool.Map(t.Context(), f.Pool, double, numbers)
+	require.NoError(t, err)
+	f.spent = true // settle would let all meet again
+	begin = time.Now()
+	require.NoError(t, f.Close())
+	took := time.Since(begin)
+	t.Logf("closed in %v each", took/manyWorkers)
+	assert.Less(t, took, killing*4)
+	assert.Empty(t, children(t))
+	eventually(t, patience, "no goroutines are left", func() bool { return runtime.NumGoroutine() <= goroutines+16 })
+}
+
+// Starts take turns; whoever waits for his must not be waited for.
+func TestNewEndsAtOnceThoughMostWorkersWaitForTheirTurn(t *testing.T) {
+	bounded(t, time.Minute)
+	leaktest.Check(t)
+	const n = 64
+	ctx, cancel := context.WithCancel(t.Context())
+	began := make(chan error, 1)
+	go func() {
+		_, err := pool.New(ctx, append(helperOptions(n), pool.WithCommand("/bin/sleep", "1000"))...)
+		began <- err
+	}()
+	turns := 2 * runtime.GOMAXPROCS(0)
+	eventually(t, patience, "the first have their turn", func() bool { return len(children(t)) >= min(n, turns) })
+	assert.LessOrEqual(t, len(children(t)), 2*turns, "starts at the same time") // each gives up its turn after a second
+	begin := time.Now()
+	cancel()
+	require.ErrorIs(t, <-began, context.Canceled)
+	assert.Less(t, time.Since(begin), killing)
+	assert.Empty(t, children(t))
+}
+
+// An initializer may take its time, and may wait for others: it has no turn.
+func TestInitializersOfAllWorkersRunAtTheSameTime(t *testing.T) {
+	bounded(t, time.Minute)
+	leaktest.Check(t)
+	n := 4*runtime.GOMAXPROCS(0) + 1
+	g := newGate(t)
+	made := make(chan error, 1)
+	var p *pool.Pool
+	go func() {
+		var err error
+		p, err = pool.New(t.Context(), append(helperOptions(n), pool.WithInitializer(obey, order{Gate: g.addr}))...)
+		made <- err
+	}()
+	for _, v := range g.gather(t, n) {
+		v.order("")
+	}
+	require.NoError(t, <-made)
+	require.NoError(t, p.Close())
 }
 
 // Whatever ends and however: no process that carries this pool's mark is left.

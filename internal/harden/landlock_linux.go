@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -48,11 +49,12 @@ type kernel struct {
 	errata int
 }
 
-func thisKernel() (k kernel) {
+// thisKernel asks once: each start would ask again.
+var thisKernel = sync.OnceValue(func() (k kernel) {
 	k.abi, k.reason = askLandlock(unix.LANDLOCK_CREATE_RULESET_VERSION)
 	k.errata, _ = askLandlock(unix.LANDLOCK_CREATE_RULESET_ERRATA) // refused where there are none yet
 	return k
-}
+})
 
 // Supported drops from r what this system cannot give and says what that is and why. Without anything missing, Restrict
 // fails only for reasons that lie in the paths.
@@ -62,17 +64,20 @@ func (r Rules) Supported() (possible Rules, missing []*UnsupportedError) {
 
 func (r Rules) supported(k kernel) (Rules, []*UnsupportedError) {
 	var missing []*UnsupportedError
-	check := func(rule *bool, name, reason string) {
-		if *rule && reason != "" {
+	check := func(rule *bool, name string, lacks func() string) {
+		if !*rule {
+			return
+		}
+		if reason := lacks(); reason != "" {
 			*rule = false
 			missing = append(missing, &UnsupportedError{Rule: name, Reason: reason})
 		}
 	}
-	check(&r.NoNewPrivs, "no_new_privs", lacksNoNewPrivs())
-	check(&r.Files, "files", k.lacks(1, "5.13"))
-	check(&r.Network, "network", lacksFilter())
-	check(&r.Signals, "signals", k.lacks(6, "6.12"))
-	check(&r.Signals, "signals", k.lacksErratum())
+	check(&r.NoNewPrivs, "no_new_privs", lacksNoNewPrivs)
+	check(&r.Files, "files", func() string { return k.lacks(1, "5.13") })
+	check(&r.Network, "network", lacksFilter)
+	check(&r.Signals, "signals", func() string { return k.lacks(6, "6.12") })
+	check(&r.Signals, "signals", k.lacksErratum)
 	return r, missing
 }
 

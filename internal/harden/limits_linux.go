@@ -60,13 +60,22 @@ const maxOOMScore = 1000
 // as if the process used so much more, up to 1000. The caller vouches that pid has not been reaped.
 func RaiseOOMScore(pid, add int) error {
 	path := fmt.Sprintf("/proc/%d/oom_score_adj", pid)
-	text, err := os.ReadFile(path)
+	fd, err := unix.Open(path, unix.O_RDWR|unix.O_CLOEXEC, 0) // and no os.File, which asks the poller first: this is done for each start
 	if err != nil {
-		return err
+		return &os.PathError{Op: "open", Path: path, Err: err}
 	}
-	score, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	defer unix.Close(fd)
+	var text [16]byte
+	n, err := unix.Read(fd, text[:])
+	if err != nil {
+		return &os.PathError{Op: "read", Path: path, Err: err}
+	}
+	score, err := strconv.Atoi(strings.TrimSpace(string(text[:n])))
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	return os.WriteFile(path, []byte(strconv.Itoa(min(score+add, maxOOMScore))), 0)
+	if _, err := unix.Pwrite(fd, strconv.AppendInt(text[:0], int64(min(score+add, maxOOMScore)), 10), 0); err != nil {
+		return &os.PathError{Op: "write", Path: path, Err: err}
+	}
+	return nil
 }

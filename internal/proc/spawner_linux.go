@@ -152,14 +152,10 @@ func withAffinity(cpus []int, f func() error) error {
 	if len(cpus) == 0 {
 		return f()
 	}
-	var before, wanted unix.CPUSet
-	for _, cpu := range cpus {
-		if cpu < 0 {
-			return stepError("affinity", errNoCPU)
-		}
-		if wanted.Set(cpu); !wanted.IsSet(cpu) {
-			return stepError("affinity", errNoCPU)
-		}
+	var before unix.CPUSet
+	wanted, err := cpuSet(cpus)
+	if err != nil {
+		return err
 	}
 	if err := unix.SchedGetaffinity(0, &before); err != nil {
 		return stepError("affinity", err)

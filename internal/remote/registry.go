@@ -78,13 +78,15 @@ func RegisterSentinel(name string, err error) {
 	if err == nil {
 		panic(fmt.Sprintf(panicPrefix+"RegisterError(%q): the error is nil", name))
 	}
-	update(func(s *snapshot) {
-		if old, taken := s.byName[name]; taken {
-			panic(fmt.Sprintf(panicPrefix+"RegisterError(%q): the name is taken by %q", name, safeText(old)))
-		}
-		s.byName[name] = err
-		s.sentinels = append(s.sentinels, sentinel{name, err, reflect.TypeOf(err).Comparable()})
-	})
+	update(func(s *snapshot) { s.addSentinel(name, err) })
+}
+
+func (s *snapshot) addSentinel(name string, err error) {
+	if old, taken := s.byName[name]; taken {
+		panic(fmt.Sprintf(panicPrefix+"RegisterError(%q): the name is taken by %q", name, safeText(old)))
+	}
+	s.byName[name] = err
+	s.sentinels = append(s.sentinels, sentinel{name, err, reflect.TypeOf(err).Comparable()})
 }
 
 func (s *snapshot) addKind(k *kind) {

@@ -17,16 +17,16 @@ import (
 
 // What every program shares without registering it. net and os/exec are left
 // out on purpose: importing them makes every worker larger, and net makes a
-// build a cgo build.
+// build a cgo build. They are added in one step, since each step copies what was there, and every start of a worker waits for this.
 func init() {
 	update(func(s *snapshot) {
 		for _, k := range standardKinds {
 			s.addKind(k)
 		}
+		for _, std := range standardSentinels {
+			s.addSentinel(std.name, std.err)
+		}
 	})
-	for _, std := range standardSentinels {
-		RegisterSentinel(std.name, std.err)
-	}
 }
 
 var standardSentinels = []struct {

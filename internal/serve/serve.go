@@ -61,6 +61,16 @@ type Config struct {
 	Link   blob.Link
 	Inline bool
 
+	// Greeted, if not nil, is called when the hello has been written: for what has to be done before the first task, while the parent
+	// reads.
+	Greeted func()
+
+	// Trim, if not nil, is called when the worker has come to rest: nothing has come for a second, and nothing runs.
+	Trim func()
+
+	// Adopted, if not nil, is called when the worker, a spare until then, is told its slot.
+	Adopted func(slot int)
+
 	// Welcomed, if not nil, is called with the parent's answer to Hello.
 	Welcomed func(wire.WelcomeBody)
 }
@@ -74,12 +84,14 @@ type Server struct {
 	in      *wire.Reader
 	out     *outbox
 	welcome wire.WelcomeBody
+	slot    atomic.Int64  // of whoever reads: the worker's place in the pool; negative while it is a spare
 	work    chan *batch   // capacity maxQueued
 	idle    chan struct{} // closed when execLoop has ended in good order
 	broken  chan error    // what ended the conversation, or made execLoop give up; capacity 2, one for each
 	seat    seat
 	nudges  uint32 // of the assistant: those that it has seen
 
+	trimmer *trimmer
 	invokes map[string]registry.Invoke // of execLoop alone: this worker's instances of the functions that it has run
 	blobs   *blob.Client               // nil where there is no link
 	busy    atomic.Bool                // execLoop runs a batch
@@ -96,11 +108,8 @@ type Server struct {
 
 // New returns a Server that has not said hello yet.
 func New(cfg Config) *Server {
-	in := wire.NewReader(cfg.In, 0, wire.Kind.FromParent)
-	in.Trust()
 	s := &Server{
 		cfg:       cfg,
-		in:        in,
 		out:       newOutbox(cfg.Out, cfg.Page),
 		work:      make(chan *batch, maxQueued),
 		idle:      make(chan struct{}),
@@ -108,6 +117,7 @@ func New(cfg Config) *Server {
 		invokes:   map[string]registry.Invoke{},
 		cancelled: map[uint64]int{},
 	}
+	s.trimmer = newTrimmer(cfg.Trim)
 	if cfg.Link != nil {
 		s.blobs = blob.NewClient(cfg.Link, cfg.Inline, s.out.write)
 	}
@@ -137,13 +147,18 @@ func (s *Server) Run() error {
 }
 
 func (s *Server) greet() error {
-	hello, err := wire.AppendMap([]byte(s.cfg.Cookie), wire.Hello, 0, 0, &s.cfg.Hello)
+	hello, err := wire.AppendHello([]byte(s.cfg.Cookie), &s.cfg.Hello)
 	if err != nil {
 		return err
 	}
 	if err := s.out.write(hello); err != nil {
 		return err
 	}
+	if s.cfg.Greeted != nil {
+		s.cfg.Greeted()
+	}
+	s.in = wire.NewReader(s.cfg.In, 0, wire.Kind.FromParent) // not before: its buffer takes as long as the hello
+	s.in.Trust()
 	frame, err := s.in.Next()
 	if err != nil {
 		return gone(err)
@@ -151,6 +166,7 @@ func (s *Server) greet() error {
 	if s.welcome, err = wire.ParseWelcome(frame); err != nil {
 		return err
 	}
+	s.slot.Store(int64(s.welcome.Slot))
 	s.in.SetMaxPayload(s.welcome.Max)
 	if s.cfg.Welcomed != nil {
 		s.cfg.Welcomed(s.welcome)
@@ -177,6 +193,8 @@ func (s *Server) handle(f wire.Frame) error {
 		return s.out.write(wire.AppendControl(nil, wire.Recalled, f.ID, uint32(limit), nil))
 	case wire.Ping:
 		return s.out.write(wire.AppendControl(nil, wire.Beat, 0, 0, nil))
+	case wire.Slot:
+		return s.adopted(int(f.Arg))
 	case wire.Stop:
 		s.stop()
 		return nil
@@ -185,6 +203,18 @@ func (s *Server) handle(f wire.Frame) error {
 	default:
 		return fmt.Errorf("unexpected %v frame", f.Kind)
 	}
+}
+
+// adopted makes a spare the worker of a slot.
+func (s *Server) adopted(slot int) error {
+	if has := s.slot.Load(); has >= 0 {
+		return fmt.Errorf("slot %d for the worker of slot %d", slot, has)
+	}
+	s.slot.Store(int64(slot))
+	if s.cfg.Adopted != nil {
+		s.cfg.Adopted(slot)
+	}
+	return nil
 }
 
 // accept queues a batch. The frame's memory is reused for the next one, so the items are copied.
@@ -215,6 +245,7 @@ func (s *Server) accept(f wire.Frame) error {
 	if !s.cfg.Shared {
 		s.cfg.Page.Arm(b.id, b.count)
 	}
+	s.trimmer.touch(b)
 	select {
 	case s.work <- b:
 		return nil

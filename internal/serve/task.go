@@ -219,8 +219,8 @@ func (t *Task) Head() *wire.TasksHead { return &t.batch.head }
 // Index returns the task's index in its job, -1 where there is none.
 func (t *Task) Index() int { return t.batch.head.Index(t.offset) }
 
-// Slot returns the worker's place in the pool.
-func (t *Task) Slot() int { return t.batch.server.welcome.Slot }
+// Slot returns the worker's place in the pool, -1 while it is a spare.
+func (t *Task) Slot() int { return int(t.batch.server.slot.Load()) }
 
 // PID returns the process id that the worker gave in its hello.
 func (t *Task) PID() int { return t.batch.server.cfg.Hello.PID }

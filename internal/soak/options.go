@@ -53,6 +53,10 @@ func drawSet(rng *rand.Rand) *set {
 	s.add(fmt.Sprintf("WithWorkers(%d)", s.workers), pool.WithWorkers(s.workers))
 	s.add(fmt.Sprintf("WithStopGrace(%v)", s.grace), pool.WithStopGrace(s.grace))
 	if oneIn(rng, 3) {
+		n := 1 + rng.IntN(2)
+		s.add(fmt.Sprintf("WithSpare(%d)", n), pool.WithSpare(n))
+	}
+	if oneIn(rng, 3) {
 		n := 1 + rng.IntN(40)
 		s.add(fmt.Sprintf("WithMaxTasksPerWorker(%d)", n), pool.WithMaxTasksPerWorker(n))
 	}
