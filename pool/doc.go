@@ -7,7 +7,7 @@
 //
 //	|============================== parent process =============================|== worker process 1..n ==|
 //
-//	  caller            Pool               slot #2                             readLoop      execLoop
+//	  caller            Pool               slot #2                             reading       execLoop
 //	+---------+      +---------+      +--------------------+              +-----------+   +----------+
 //	| arg A   | enc  | queue   | take | outbox             |  Tasks frame | tasks     |   | invoke   |
 //	| Call/Go |=====>| 9: batch|=====>| in flight          |==== stdin ==>| 8: bytes  |==>| dec A    |
@@ -55,6 +55,12 @@
 // page before it claims a task, so the timer looks rarely and is exact nevertheless. A task that is to be tried again
 // (retry.go) goes back to the head of its source, with a higher attempt.
 //
+// A long []byte or string is lent: outbox.go writes it from the caller's memory, and whoever answers the call sees to it that nobody reads that any more.
+//
+// Two shortcuts make a single call cheap. A worker reads, runs and answers on one goroutine, and does not read while it runs a task unless it is
+// nudged (internal/serve/seat.go). In the parent, callers whose calls follow each other closely read their answers themselves (ear.go), while recv
+// stands back.
+//
 // Shared memory (Share, worker.NewBlob) travels by reference: share.go keeps what the pool has, and counts who needs it; carry.go what arguments
 // refer to, until their task is answered; offer.go what came with results, until they are decoded. A worker asks for memory when a task first
 // reads it; the descriptor comes by a socket beside the pipes (internal/blob).
@@ -74,7 +80,7 @@
 //
 // Of a proc:
 //
-//	recv        the reader; started when the worker has said hello; ends with the wire, buries the proc; drain waits.
+//	recv        the reader, when no caller is; started when the worker has said hello; ends with the wire, buries the proc; drain waits.
 //	outbox.run  writes what the pipe does not take at once; ends with the outbox.
 //	watch       ends with the process; bounds the reading after it.
 //	pump        two, for the text of the worker; end with its pipes; bury waits.
