@@ -99,15 +99,15 @@ func AppendRef(dst []byte, ext byte, ref Ref) []byte {
 }
 
 // putBytes encodes a long byte slice as a reference if the carrier takes it.
-func (e *encoder) putBytes(b []byte) (done bool, err error) {
+func (e *encoder) putBytes(dst, b []byte) (out []byte, done bool, err error) {
 	if e.carrier == nil || len(b) < MinCarried {
-		return false, nil
+		return dst, false, nil
 	}
 	ref, ok, err := e.carrier.Put(b)
 	if ok && err == nil {
-		e.dst = AppendRef(e.dst, ExtBytes, ref)
+		dst = AppendRef(dst, ExtBytes, ref)
 	}
-	return ok, err
+	return dst, ok, err
 }
 
 // takeBytes decodes a byte slice that is a reference; done is false where it is none.

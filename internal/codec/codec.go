@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"sync"
+	"unsafe"
 )
 
 // Codec encodes and decodes values of type T. It is safe for concurrent use.
@@ -42,21 +43,21 @@ func newCodec[T any](t reflect.Type) *Codec[T] {
 	}
 	n := nodeOf(t)
 	c.append = func(dst []byte, v *T) ([]byte, error) {
-		return appendValue(dst, n, reflect.ValueOf(v).Elem(), nil)
+		return appendValue(dst, n, unsafe.Pointer(v), nil)
 	}
 	c.decode = func(src []byte, v *T) error {
 		var zero T
 		*v = zero
-		return decodeValue(src, n, reflect.ValueOf(v).Elem(), nil)
+		return decodeValue(src, n, unsafe.Pointer(v), nil)
 	}
 	if mayRefer(t, map[reflect.Type]bool{}) {
 		c.appendBy = func(dst []byte, v *T, by Carrier) ([]byte, error) {
-			return appendValue(dst, n, reflect.ValueOf(v).Elem(), by)
+			return appendValue(dst, n, unsafe.Pointer(v), by)
 		}
 		c.decodeBy = func(src []byte, v *T, by Carrier) error {
 			var zero T
 			*v = zero
-			return decodeValue(src, n, reflect.ValueOf(v).Elem(), by)
+			return decodeValue(src, n, unsafe.Pointer(v), by)
 		}
 	}
 	return c
@@ -81,5 +82,5 @@ func DecodeInto(src []byte, v any) error {
 		return fmt.Errorf(errorPrefix+"cannot decode into %T, want a pointer that is not nil", v)
 	}
 	p.Elem().SetZero()
-	return decodeValue(src, nodeOf(p.Type().Elem()), p.Elem(), nil)
+	return decodeValue(src, nodeOf(p.Type().Elem()), p.UnsafePointer(), nil)
 }

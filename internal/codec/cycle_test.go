@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strconv"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 )
@@ -130,5 +131,7 @@ func TestSharedPartsThatUnfoldWithoutEndAreStopped(t *testing.T) {
 	}
 	limit := uint64(math.MaxUint32)
 	e := &encoder{base: -int(limit) - 1} // as if 4 GiB had been written
-	require.ErrorIs(t, encodeSlice(nodeOf(reflect.TypeFor[[]Inner]()), e, reflect.ValueOf([]Inner{{}})), errTooLong)
+	v := []Inner{{}}
+	_, err := encodeSlice(nodeOf(reflect.TypeFor[[]Inner]()), e, nil, unsafe.Pointer(&v))
+	require.ErrorIs(t, err, errTooLong)
 }

@@ -2,8 +2,8 @@ package codec
 
 import (
 	"fmt"
-	"reflect"
 	"sync"
+	"unsafe"
 )
 
 // What decoded elements may occupy: memPerByte times the encoded bytes, and
@@ -22,6 +22,8 @@ type decoder struct {
 	hops  int    // pointers around it
 	owed  int    // items that the open containers still expect
 	mem   uint64 // bytes that decoded elements occupy so far
+	room  []byte // where short strings are copied to
+	many  bool   // there is likely to be more than one of them
 
 	carrier Carrier // nil where there is none
 
@@ -30,15 +32,16 @@ type decoder struct {
 
 var decoders = sync.Pool{New: func() any { return new(decoder) }}
 
-// decodeValue sets v, which is zero and addressable, to the one value in src.
-func decodeValue(src []byte, n *node, v reflect.Value, by Carrier) error {
+// decodeValue sets what p points to, a zero value, to the one value in src.
+func decodeValue(src []byte, n *node, p unsafe.Pointer, by Carrier) error {
 	d := decoders.Get().(*decoder)
-	d.src, d.pos, d.depth, d.hops, d.owed, d.mem, d.carrier = src, 0, 0, 0, 0, 0, by
-	err := d.run(n, v)
+	d.src, d.pos, d.depth, d.hops, d.owed, d.mem = src, 0, 0, 0, 0, 0
+	d.many, d.carrier = n.texts > 1, by
+	err := d.run(n, p)
 	if err == nil && d.pos < len(src) {
 		err = ErrTrailing
 	}
-	d.src, d.carrier = nil, nil
+	d.src, d.room, d.carrier = nil, nil, nil
 	decoders.Put(d)
 	if err != nil {
 		return located(err, n.typ)
@@ -46,9 +49,9 @@ func decodeValue(src []byte, n *node, v reflect.Value, by Carrier) error {
 	return nil
 }
 
-func (d *decoder) run(n *node, v reflect.Value) (err error) {
+func (d *decoder) run(n *node, p unsafe.Pointer) (err error) {
 	defer rescue(&err)
-	return n.dec(n, d, v)
+	return n.dec(n, d, p)
 }
 
 // rescue makes an error of a panic that came from no known method: those of
@@ -57,6 +60,27 @@ func rescue(err *error) {
 	if r := recover(); r != nil {
 		*err = newPanicError("", r)
 	}
+}
+
+const (
+	// shortText is the longest string that shares memory with others of its value, and roomForTexts the most that they
+	// share: whoever keeps one keeps the others too, but no more than that.
+	shortText    = 32
+	roomForTexts = 128
+)
+
+// keep returns a copy of b. The short strings of a value are copied to one piece of memory: a record of some names costs
+// one allocation for all of them.
+func (d *decoder) keep(b []byte) string {
+	if !d.many || len(b) > shortText || len(b) < 2 {
+		return string(b)
+	}
+	if len(b) > cap(d.room)-len(d.room) {
+		d.room = make([]byte, 0, min(roomForTexts, len(b)+len(d.src)-d.pos)) // no more than what is left can be text
+	}
+	start := len(d.room)
+	d.room = append(d.room, b...)
+	return unsafe.String(&d.room[start], len(b))
 }
 
 // peek returns the first byte of the next item.

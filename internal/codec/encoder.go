@@ -16,15 +16,18 @@ const (
 	trackFrom = MaxDepth / 4
 )
 
-// encoder appends one value.
+// encoder is what is known on the way through one value. What has been written goes from function to function, so
+// that it stays in registers.
 type encoder struct {
-	dst   []byte
-	base  int // where the value begins in dst
+	base  int // where the value begins in what is written
 	depth int // containers around the next item
 	hops  int // pointers around it
-	seen  map[reference]struct{}
+
+	positional bool // structs are arrays of their fields where they can be
 
 	carrier Carrier // nil where there is none
+
+	seen map[reference]struct{}
 
 	methods encodeMethods
 }
@@ -38,13 +41,12 @@ type reference struct {
 
 var encoders = sync.Pool{New: func() any { return new(encoder) }}
 
-// appendValue appends v to dst.
-func appendValue(dst []byte, n *node, v reflect.Value, by Carrier) ([]byte, error) {
+// appendValue appends the value at p to dst.
+func appendValue(dst []byte, n *node, p unsafe.Pointer, by Carrier) ([]byte, error) {
 	e := encoders.Get().(*encoder)
-	e.dst, e.base, e.depth, e.hops, e.carrier = dst, len(dst), 0, 0, by
-	err := e.run(n, v)
-	out := e.dst
-	e.dst, e.seen, e.carrier = nil, nil, nil
+	e.base, e.depth, e.hops, e.carrier = len(dst), 0, 0, by
+	out, err := e.run(dst, n, p)
+	e.seen, e.carrier = nil, nil
 	encoders.Put(e)
 	if err != nil {
 		return dst, located(err, n.typ)
@@ -52,17 +54,17 @@ func appendValue(dst []byte, n *node, v reflect.Value, by Carrier) ([]byte, erro
 	return out, nil
 }
 
-func (e *encoder) run(n *node, v reflect.Value) (err error) {
+func (e *encoder) run(dst []byte, n *node, p unsafe.Pointer) (out []byte, err error) {
 	defer rescue(&err)
-	return n.enc(n, e, v)
+	return n.enc(n, e, dst, p)
 }
 
-// enter begins a container; leave ends it.
-func (e *encoder) enter(n *node) error {
+// enter begins a container behind dst; leave ends it.
+func (e *encoder) enter(n *node, dst []byte) error {
 	if e.depth == MaxDepth {
 		return failure(n.typ, ErrTooDeep)
 	}
-	if err := checkLen(len(e.dst) - e.base); err != nil {
+	if err := checkLen(len(dst) - e.base); err != nil {
 		// Data of moderate size whose parts are shared can unfold without end.
 		return failure(n.typ, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"unsafe"
 )
 
 // field is one struct field that travels.
@@ -12,21 +13,24 @@ type field struct {
 	node      *node
 	name      string // on the wire
 	goName    string
-	head      []byte // name, encoded
-	at        int    // index of the field if it is the struct's own, else -1
-	index     []int  // the way through embedded structs
+	head      []byte  // name, encoded
+	index     []int   // the way through embedded structs
+	hops      []hop   // the pointers on that way
+	offset    uintptr // from where the last of them leads, or from the struct
+	inlined   bool    // it is a field of an embedded struct
 	omitEmpty bool
 }
 
 // fields is what of a struct travels, and how: by name, or by position if a field
 // _msgpack says so.
 type fields struct {
-	list    []*field // by position; a field that another one shadows is in it
-	named   []*field // by name
-	byName  map[string]*field
-	head    []byte // the header of the map if no field can be left out
-	asArray bool
-	err     error // why values of the type do not travel
+	list       []*field // by position; a field that another one shadows is in it
+	named      []*field // by name
+	byName     map[string]*field
+	head       []byte // the header of the map if no field can be left out
+	asArray    bool
+	positional bool  // an array of the fields says the same as a map of them
+	err        error // why values of the type do not travel
 }
 
 // fields collects the fields of struct type t in the way msgpack/v5 does. outer
@@ -51,7 +55,7 @@ func (c *compiler) fields(t reflect.Type, outer []reflect.Type) *fields {
 		}
 		c.addField(fs, sf, tag, omitAll, outer)
 	}
-	fs.complete(t)
+	fs.complete()
 	return fs
 }
 
@@ -59,13 +63,13 @@ func (c *compiler) addField(fs *fields, sf reflect.StructField, tag tag, omitAll
 	f := &field{
 		name:      tag.name,
 		goName:    sf.Name,
-		at:        sf.Index[0],
 		index:     sf.Index,
 		omitEmpty: omitAll || tag.has("omitempty"),
 	}
 	if f.name == "" {
 		f.name = sf.Name
 	}
+	f.locate(outer[len(outer)-1])
 	if sf.Anonymous && !tag.has("noinline") && c.inline(fs, sf, tag, outer) {
 		if sf.IsExported() { // what was sent under the struct's own name is taken too
 			f.node = c.node(sf.Type)
@@ -109,8 +113,9 @@ func (c *compiler) inline(fs *fields, sf reflect.StructField, tag tag, outer []r
 	for _, f := range inner.list {
 		if !taken(f) {
 			inlined := *f
-			inlined.at = -1
+			inlined.inlined = true
 			inlined.index = append(slices.Clip(sf.Index), f.index...)
+			inlined.locate(outer[len(outer)-1])
 			fs.add(&inlined)
 		}
 	}
@@ -118,37 +123,27 @@ func (c *compiler) inline(fs *fields, sf reflect.StructField, tag tag, outer []r
 }
 
 func (fs *fields) add(f *field) {
-	if old := fs.byName[f.name]; old != nil && old.at >= 0 && f.at >= 0 && slices.Contains(fs.list, old) && old.name == f.name {
+	if old := fs.byName[f.name]; old != nil && !old.inlined && !f.inlined && slices.Contains(fs.list, old) && old.name == f.name {
 		fs.err = fmt.Errorf("fields %s and %s are both named %q", old.goName, f.goName, f.name)
 	}
 	fs.byName[f.name] = f
 	fs.list = append(fs.list, f)
 }
 
-func (fs *fields) complete(t reflect.Type) {
-	whole := true
+func (fs *fields) complete() {
+	whole, direct := true, true
 	for _, f := range fs.list {
 		f.head = AppendString(nil, f.name)
 		if fs.byName[f.name] == f {
 			fs.named = append(fs.named, f)
 		}
-		whole = whole && !f.omitEmpty && !throughPointer(t, f.index)
+		direct = direct && len(f.hops) == 0
+		whole = whole && !f.omitEmpty && len(f.hops) == 0
 	}
+	fs.positional = direct && len(fs.named) == len(fs.list) && fs.err == nil
 	if whole {
 		fs.head = AppendMapHeader(nil, len(fs.named))
 	}
-}
-
-// throughPointer reports whether the way to a field leads through a pointer, so
-// that the field may not be there.
-func throughPointer(t reflect.Type, index []int) bool {
-	for _, i := range index[:len(index)-1] {
-		t = t.Field(i).Type
-		if t.Kind() == reflect.Pointer {
-			return true
-		}
-	}
-	return false
 }
 
 // embedsStruct reports whether sf embeds a struct, whose exported fields can be
@@ -168,42 +163,52 @@ func plainStruct(t reflect.Type) bool {
 	return t.Kind() == reflect.Struct && t != timeType && enc == "" && dec == ""
 }
 
-// get returns the field of struct v, or false if an embedded pointer on the way
-// is nil.
-func (f *field) get(v reflect.Value) (reflect.Value, bool) {
-	if f.at >= 0 {
-		return v.Field(f.at), true
-	}
+// hop is a pointer to an embedded struct on the way to a field.
+type hop struct {
+	offset   uintptr // of the pointer
+	typ      reflect.Type
+	exported bool // it can be set
+}
+
+// locate finds the way to a field of struct t by the indexes that lead there.
+func (f *field) locate(t reflect.Type) {
+	f.hops, f.offset = nil, 0
 	for i, at := range f.index {
-		for i > 0 && v.Kind() == reflect.Pointer {
-			if v.IsNil() {
-				return v, false
-			}
-			v = v.Elem()
+		sf := t.Field(at)
+		f.offset += sf.Offset
+		t = sf.Type
+		if t.Kind() == reflect.Pointer && i < len(f.index)-1 {
+			t = t.Elem()
+			f.hops = append(f.hops, hop{f.offset, t, sf.IsExported()})
+			f.offset = 0
 		}
-		v = v.Field(at)
 	}
-	return v, true
+}
+
+// get returns where the field of the struct at p is, or false if an embedded pointer on the way is nil.
+func (f *field) get(p unsafe.Pointer) (unsafe.Pointer, bool) {
+	for i := range f.hops {
+		if p = *(*unsafe.Pointer)(unsafe.Add(p, f.hops[i].offset)); p == nil {
+			return nil, false
+		}
+	}
+	return unsafe.Add(p, f.offset), true
 }
 
 // reach is get for decoding: it allocates embedded structs on the way.
-func (f *field) reach(v reflect.Value) (reflect.Value, error) {
-	if f.at >= 0 {
-		return v.Field(f.at), nil
-	}
-	for i, at := range f.index {
-		for i > 0 && v.Kind() == reflect.Pointer {
-			if v.IsNil() {
-				if !v.CanSet() {
-					return v, fmt.Errorf("cannot set embedded pointer to unexported %s", v.Type().Elem())
-				}
-				v.Set(reflect.New(v.Type().Elem()))
+func (f *field) reach(p unsafe.Pointer) (unsafe.Pointer, error) {
+	for i := range f.hops {
+		h := &f.hops[i]
+		next := (*unsafe.Pointer)(unsafe.Add(p, h.offset))
+		if *next == nil {
+			if !h.exported {
+				return nil, fmt.Errorf("cannot set embedded pointer to unexported %s", h.typ)
 			}
-			v = v.Elem()
+			*next = reflect.New(h.typ).UnsafePointer()
 		}
-		v = v.Field(at)
+		p = *next
 	}
-	return v, nil
+	return unsafe.Add(p, f.offset), nil
 }
 
 // tag is a parsed struct tag: name,option,key:value.

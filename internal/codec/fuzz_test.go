@@ -93,7 +93,7 @@ func again(t *testing.T, b []byte, v any) {
 	if _, ok := v.(*reads); ok {
 		return
 	}
-	out, err := appendValue(nil, nodeOf(reflect.TypeOf(v).Elem()), reflect.ValueOf(v).Elem(), nil)
+	out, err := appendValue(nil, nodeOf(reflect.TypeOf(v).Elem()), reflect.ValueOf(v).UnsafePointer(), nil)
 	if errors.Is(err, ErrTooDeep) || errors.Is(err, errUnsupported) {
 		return
 	}

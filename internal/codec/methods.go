@@ -5,6 +5,7 @@ import (
 	"encoding"
 	"fmt"
 	"reflect"
+	"unsafe"
 
 	"github.com/vmihailenco/msgpack/v5"
 )
@@ -59,31 +60,28 @@ type encodeMethods struct {
 	sink sink
 }
 
-func encodeByMethod(n *node, e *encoder, v reflect.Value) error {
+func encodeByMethod(n *node, e *encoder, dst []byte, p unsafe.Pointer) ([]byte, error) {
+	v := n.value(p)
 	if nilable(v.Kind()) && v.IsNil() {
-		e.dst = AppendNil(e.dst)
-		return nil
-	}
-	if !v.CanAddr() {
-		v = addressable(v)
+		return AppendNil(dst), nil
 	}
 	m := &e.methods
 	if m.enc == nil {
 		m.enc = msgpack.NewEncoder(nil)
 	}
-	m.sink.reset(e.dst, MaxDepth-e.depth, e.carrier)
+	m.sink.reset(dst, MaxDepth-e.depth, e.carrier)
 	m.enc.Reset(&m.sink)
 	m.enc.UseCompactInts(true)
 	err := m.call(n, v)
 	if err == nil {
 		err = m.sink.end()
 	}
-	e.dst = m.sink.buf
+	dst = m.sink.buf
 	m.sink.buf, m.sink.carrier = nil, nil
 	if err != nil {
-		return failure(n.typ, err)
+		return dst, failure(n.typ, err)
 	}
-	return nil
+	return dst, nil
 }
 
 func (m *encodeMethods) call(n *node, v reflect.Value) (err error) {
@@ -112,7 +110,8 @@ type source struct {
 	carrier Carrier
 }
 
-func decodeByMethod(n *node, d *decoder, v reflect.Value) error {
+func decodeByMethod(n *node, d *decoder, p unsafe.Pointer) error {
+	v := n.value(p)
 	if d.null() {
 		v.SetZero() // as msgpack/v5 does, where it does not panic
 		return nil

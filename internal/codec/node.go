@@ -4,15 +4,18 @@ import (
 	"reflect"
 	"sync"
 	"time"
+	"unsafe"
 )
 
 type (
-	encodeFunc func(n *node, e *encoder, v reflect.Value) error
-	decodeFunc func(n *node, d *decoder, v reflect.Value) error
+	// encodeFunc appends the value at p, which it does not change, to dst.
+	encodeFunc func(n *node, e *encoder, dst []byte, p unsafe.Pointer) ([]byte, error)
+	// decodeFunc sets the value at p, which is zero, except in a struct whose key occurs twice.
+	decodeFunc func(n *node, d *decoder, p unsafe.Pointer) error
 )
 
-// node is the plan of one type. It is immutable once it is in nodes. dec gets an
-// addressable value that is zero, except for a struct whose key occurs twice.
+// node is the plan of one type. It is immutable once it is in nodes. A plan works on the memory of a value: reflection
+// is for what it alone can do.
 type node struct {
 	typ  reflect.Type
 	enc  encodeFunc
@@ -20,9 +23,13 @@ type node struct {
 	key  *node // of a map
 	elem *node // of a map, slice, array or pointer
 	size uintptr
-	bits int // of a number
+	len  int      // of an array
+	make makeFunc // of a slice
 
 	fields *fields // of a struct
+
+	texts      int  // strings in a value, as far as the type tells: 2 for more than one
+	positional bool // a struct in it can be an array
 
 	encMethod, decMethod string // what enc and dec call; "" if nothing of the user
 	decPointer           bool   // decMethod is on the pointer
@@ -42,6 +49,7 @@ func nodeOf(t reflect.Type) *node {
 	// Only now are all of them complete, those that refer to each other too. Two
 	// goroutines may compile the same type; either plan is as good.
 	for t, n := range c.pending {
+		n.survey()
 		nodes.Store(t, n)
 	}
 	return n
@@ -76,7 +84,7 @@ func (c *compiler) fill(n *node) {
 		n.enc, n.dec = encodeTime, decodeTime
 		return
 	}
-	if enc, dec, ok := listFuncs(n.typ); ok {
+	if enc, dec, ok := namedFuncs(n.typ); ok {
 		n.enc, n.dec = enc, dec
 		return
 	}
@@ -93,24 +101,45 @@ func (c *compiler) fill(n *node) {
 	}
 }
 
+// value returns the value at p.
+func (n *node) value(p unsafe.Pointer) reflect.Value { return reflect.NewAt(n.typ, p).Elem() }
+
+type funcs struct {
+	enc encodeFunc
+	dec decodeFunc
+}
+
+// kindFuncs are the functions of basic types.
+var kindFuncs = [...]funcs{
+	reflect.Bool:    {encodeBool, decodeBool},
+	reflect.Int:     {encodeSigned[int], decodeSigned[int]},
+	reflect.Int8:    {encodeSigned[int8], decodeSigned[int8]},
+	reflect.Int16:   {encodeSigned[int16], decodeSigned[int16]},
+	reflect.Int32:   {encodeSigned[int32], decodeSigned[int32]},
+	reflect.Int64:   {encodeSigned[int64], decodeSigned[int64]},
+	reflect.Uint:    {encodeUnsigned[uint], decodeUnsigned[uint]},
+	reflect.Uint8:   {encodeUnsigned[uint8], decodeUnsigned[uint8]},
+	reflect.Uint16:  {encodeUnsigned[uint16], decodeUnsigned[uint16]},
+	reflect.Uint32:  {encodeUnsigned[uint32], decodeUnsigned[uint32]},
+	reflect.Uint64:  {encodeUnsigned[uint64], decodeUnsigned[uint64]},
+	reflect.Uintptr: {encodeUnsigned[uintptr], decodeUnsigned[uintptr]},
+	reflect.Float32: {encodeFloat32, decodeFloat32},
+	reflect.Float64: {encodeFloat64, decodeFloat64},
+	reflect.String:  {encodeString, decodeString},
+}
+
 func (c *compiler) fillKind(n *node) {
-	switch k := n.typ.Kind(); k {
-	case reflect.Bool:
-		n.enc, n.dec = encodeBool, decodeBool
-	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		n.bits = n.typ.Bits()
-		n.enc, n.dec = encodeInt, decodeInt
-	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
-		n.bits = n.typ.Bits()
-		n.enc, n.dec = encodeUint, decodeUint
-	case reflect.Float32:
-		n.enc, n.dec = encodeFloat32, decodeFloat32
-	case reflect.Float64:
-		n.enc, n.dec = encodeFloat64, decodeFloat64
-	case reflect.String:
-		n.enc, n.dec = encodeString, decodeString
+	k := n.typ.Kind()
+	if int(k) < len(kindFuncs) && kindFuncs[k].enc != nil {
+		n.enc, n.dec = kindFuncs[k].enc, kindFuncs[k].dec
+		return
+	}
+	switch k {
 	case reflect.Interface:
 		n.enc, n.dec = encodeInterface, decodeInterface
+		if n.typ.NumMethod() == 0 {
+			n.enc = encodeAny
+		}
 		if n.typ == errorType {
 			n.enc = encodeError
 		}
@@ -126,13 +155,13 @@ func (c *compiler) fillComposite(n *node, k reflect.Kind) {
 		n.enc, n.dec = encodePointer, decodePointer
 	case reflect.Slice:
 		n.elem = c.node(n.typ.Elem())
-		n.enc, n.dec = encodeSlice, decodeSlice
+		n.enc, n.dec, n.make = encodeSlice, decodeSlice, makeFuncOf(n.elem.typ)
 		if n.elem.typ.Kind() == reflect.Uint8 {
 			n.enc, n.dec = encodeByteSlice, decodeByteSlice
 		}
 	case reflect.Array:
 		n.elem = c.node(n.typ.Elem())
-		n.enc, n.dec = encodeArray, decodeArray
+		n.enc, n.dec, n.len = encodeArray, decodeArray, n.typ.Len()
 		if n.elem.typ.Kind() == reflect.Uint8 {
 			n.enc, n.dec = encodeByteArray, decodeByteArray
 		}

@@ -4,8 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"reflect"
 	"time"
+	"unsafe"
 )
 
 // timeExt is MessagePack's extension type for timestamps.
@@ -120,20 +120,15 @@ func (d *decoder) ext() (id int8, payload []byte, err error) {
 	return int8(b[0]), b[1:], nil
 }
 
-func encodeTime(_ *node, e *encoder, v reflect.Value) error {
-	if v.CanAddr() {
-		e.dst = AppendTime(e.dst, *v.Addr().Interface().(*time.Time)) // does not allocate
-		return nil
-	}
-	e.dst = AppendTime(e.dst, v.Interface().(time.Time))
-	return nil
+func encodeTime(_ *node, _ *encoder, dst []byte, p unsafe.Pointer) ([]byte, error) {
+	return AppendTime(dst, *(*time.Time)(p)), nil
 }
 
-func decodeTime(n *node, d *decoder, v reflect.Value) error {
+func decodeTime(n *node, d *decoder, p unsafe.Pointer) error {
 	t, err := d.time()
 	if err != nil {
 		return failure(n.typ, err)
 	}
-	*v.Addr().Interface().(*time.Time) = t
+	*(*time.Time)(p) = t
 	return nil
 }

@@ -4,35 +4,59 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"time"
 	"unsafe"
 )
 
 // Interface values: the dynamic type decides how they are written, the bytes
 // alone decide what they become again.
 
-func encodeInterface(_ *node, e *encoder, v reflect.Value) error { return e.dynamic(v.Interface()) }
+func encodeAny(_ *node, e *encoder, dst []byte, p unsafe.Pointer) ([]byte, error) {
+	return e.dynamic(dst, *(*any)(p))
+}
+
+func encodeInterface(n *node, e *encoder, dst []byte, p unsafe.Pointer) ([]byte, error) {
+	return e.dynamic(dst, n.value(p).Interface())
+}
 
 // dynamic appends a value of a type that is known only now. The types that
 // untyped values decode to are seen at once, others need their plan.
-func (e *encoder) dynamic(x any) error {
+func (e *encoder) dynamic(dst []byte, x any) ([]byte, error) {
 	switch x := x.(type) {
 	case nil:
-		e.dst = AppendNil(e.dst)
+		return AppendNil(dst), nil
 	case bool:
-		e.dst = AppendBool(e.dst, x)
+		return AppendBool(dst, x), nil
 	case int:
-		e.dst = AppendInt(e.dst, int64(x))
+		return AppendInt(dst, int64(x)), nil
 	case int64:
-		e.dst = AppendInt(e.dst, x)
+		return AppendInt(dst, x), nil
 	case float64:
-		e.dst = AppendFloat64(e.dst, x)
+		return AppendFloat64(dst, x), nil
 	case string:
-		return putString(e, x)
-	default:
-		n := nodeOf(reflect.TypeOf(x))
-		return n.enc(n, e, reflect.ValueOf(x))
+		return putString(e, dst, x)
+	case time.Time:
+		return AppendTime(dst, x), nil
 	}
-	return nil
+	positional := e.positional
+	e.positional = false // nobody could tell what the elements of an array are
+	dst, err := e.planned(dst, x)
+	e.positional = positional
+	return dst, err
+}
+
+// planned appends a value that needs the plan of its type.
+func (e *encoder) planned(dst []byte, x any) ([]byte, error) {
+	n := nodeOf(reflect.TypeOf(x))
+	switch x := x.(type) {
+	case []any:
+		return encodeList(n, e, dst, unsafe.Pointer(unsafe.SliceData(x)), len(x))
+	case map[string]any:
+		return encodeNamed(n, e, dst, x, putAny)
+	}
+	v := reflect.New(n.typ) // what an interface holds has no address, and a method on the pointer must not change it
+	v.Elem().Set(reflect.ValueOf(x))
+	return n.enc(n, e, dst, v.UnsafePointer())
 }
 
 // untyped reads the next value as whatever it is. Its errors carry the path
