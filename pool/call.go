@@ -36,15 +36,16 @@ type call struct {
 	core *core
 	pool *Pool // keeps a Pool that nobody else holds from being collected while the call is pending; then nil
 
-	fn      string
-	item    []byte // the task item
-	lent    []byte // the end of it, where that is the caller's memory
-	due     time.Time
-	timing  *Timing // what Timed wants filled in; nil where nobody wants it
-	listens bool    // its caller, who submits it now, reads the answer himself if nobody else does
-	direct  *proc   // the worker that got it at once then, and nothing else
-	bound   bool    // the end of a context ends it: see watcher
-	pinned  *slot   // Broadcast: it runs there or nowhere
+	fn         string
+	item       []byte // the task item
+	lent       []byte // the end of it, where that is the caller's memory
+	due        time.Time
+	timing     *Timing // what Timed wants filled in; nil where nobody wants it
+	listens    bool    // its caller, who submits it now, reads the answer himself if nobody else does
+	direct     *proc   // the worker that got it at once then, and nothing else
+	bound      bool    // the end of a context ends it: see watcher
+	positional bool    // its result may hold structs as arrays
+	pinned     *slot   // Broadcast: it runs there or nowhere
 
 	carried *carried // needed until the promise is answered; of the one who answers; nil for nothing
 
@@ -215,6 +216,9 @@ func (l *lane) take(limit limiter) *batch {
 		b.head.Flags |= wire.WantTiming
 		b.travel = &travel{}
 	}
+	if head.positional {
+		b.head.Flags |= wire.Positional
+	}
 	size := 0
 	for c := head; c != nil && len(b.calls) < most && alike(head, c); c = l.peek() {
 		if size += len(c.item); len(b.calls) > 0 && (size > maxLaneBytes || c.lent != nil) {
@@ -234,7 +238,8 @@ func (l *lane) take(limit limiter) *batch {
 
 // alike reports whether two calls can travel together.
 func alike(a, b *call) bool {
-	return a.fn == b.fn && a.due.Equal(b.due) && (a.timing != nil) == (b.timing != nil) && a.limits == b.limits && a.attempt == b.attempt
+	return a.fn == b.fn && a.due.Equal(b.due) && (a.timing != nil) == (b.timing != nil) && a.positional == b.positional &&
+		a.limits == b.limits && a.attempt == b.attempt
 }
 
 func joinItems(calls []*call, size int) []byte {

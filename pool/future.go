@@ -213,6 +213,7 @@ func submit[A, R any](ctx context.Context, t *typed[A, R], c *call, arg *A, opts
 		c.stamp.made = now()
 	}
 	c.due, _ = ctx.Deadline()
+	c.positional = t.positional
 	return t.core.submit(ctx, c, cfg)
 }
 
@@ -257,14 +258,14 @@ func Broadcast[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], arg
 	t.configure(&cfg)
 	has := t.pack.take()
 	defer has.release() // each call has its own
-	calls, err := t.core.broadcast(t.fn, item, has, stamp{began, now()}, due, &cfg, p)
+	calls, err := t.core.broadcast(t.fn, t.positional, item, has, stamp{began, now()}, due, &cfg, p)
 	if err != nil {
 		return nil, err
 	}
 	return gather(ctx, &t, calls)
 }
 
-func (c *core) broadcast(fn string, item []byte, has *carried, at stamp, due time.Time, cfg *callConfig, p *Pool) ([]*call, error) {
+func (c *core) broadcast(fn string, positional bool, item []byte, has *carried, at stamp, due time.Time, cfg *callConfig, p *Pool) ([]*call, error) {
 	c.mu.Lock()
 	defer c.unlock()
 	if err := c.admitLocked(); err != nil {
@@ -277,6 +278,7 @@ func (c *core) broadcast(fn string, item []byte, has *carried, at stamp, due tim
 		}
 		call := &call{
 			core: c, pool: p, fn: fn, item: item, due: due, terms: &terms{limits: cfg.limits}, timing: new(Timing), stamp: at, pinned: s, carried: has.again(),
+			positional: positional,
 		}
 		calls = append(calls, call)
 		c.outstanding.Add(1)

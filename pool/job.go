@@ -29,6 +29,8 @@ type job struct {
 	key   string
 	keyed bool
 
+	positional bool // results may hold structs as arrays; set before the first task
+
 	// counted is how many tasks the pool's Stats know the end of; under core.mu.
 	counted int
 
@@ -457,6 +459,9 @@ func (j *job) take(limit limiter) *batch {
 	b.head = wire.TasksHead{Func: j.fn, First: first.first, Attempt: first.attempt + 1, Soft: j.soft, Hard: j.hard}
 	if j.timed {
 		b.head.Flags |= wire.WantTiming
+	}
+	if j.positional {
+		b.head.Flags |= wire.Positional
 	}
 	b.due, _ = j.ctx.Deadline()
 	if j.timed {

@@ -80,8 +80,11 @@ func newMapper[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], arg
 	}
 	m.configure(&m.cfg)
 	m.meter = newMeter(m.cfg.progress, len(args))
-	m.job, err = p.core.newJob(ctx, p, m.fn, &m.cfg, false)
-	return m, err
+	if m.job, err = p.core.newJob(ctx, p, m.fn, &m.cfg, false); err != nil {
+		return m, err
+	}
+	m.job.positional = m.positional
+	return m, nil
 }
 
 func (m *mapper[A, R]) run() error {

@@ -130,7 +130,7 @@ func newStream[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], arg
 	if err != nil {
 		return nil, err
 	}
-	j.timed = mode.timed
+	j.timed, j.positional = mode.timed, t.positional
 	s := &stream[A, R]{
 		typed: t, job: j, cfg: &cfg, mode: mode, args: args, out: out, meter: newMeter(cfg.progress, -1),
 		fed: make(chan struct{}), early: map[int]span{},

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/procpool/procpool/internal/codec"
+	"github.com/procpool/procpool/internal/registry"
 	"github.com/procpool/procpool/wire"
 	"github.com/procpool/procpool/worker"
 )
@@ -17,6 +19,8 @@ type typed[A, R any] struct {
 	core *core
 	args *codec.Codec[A]
 	pack *packing // what arguments carry; nil where they can carry nothing
+
+	positional bool // the worker, too, may write structs as arrays
 	reading[R]
 }
 
@@ -39,7 +43,19 @@ func newTyped[A, R any](p *Pool, fn worker.Func[A, R]) (typed[A, R], error) {
 	if t.fn == "" {
 		return t, errZeroFunc
 	}
+	if args, results := t.args.Positional(), t.results.Positional(); args != t.args || results != t.results {
+		t.positional = t.core.knows(t.fn, registry.Types{Arg: reflect.TypeFor[A](), Result: reflect.TypeFor[R]()})
+		if t.positional {
+			t.args = args
+		}
+	}
 	return t, nil
+}
+
+// knows reports whether the workers are this very program, in which the function has these types: then they decode whatever this
+// side encodes as the same type, and the other way round.
+func (c *core) knows(fn string, types registry.Types) bool {
+	return len(c.cfg.command) == 0 && registry.HasTypes(fn, types)
 }
 
 // configure completes the options of a call by those of the pool.

@@ -152,6 +152,14 @@
 // Started are then not sent: a compare-and-swap of the claim word says the same,
 // exactly, even if the worker is stopped.
 //
+// # Structs by position
+//
+// Between processes of one program both sides know the Go types of a function. A struct in an argument is then an array of its
+// fields in the order of their declaration, without their names, where the type tells the other side what it is: not under an
+// interface and not in the hands of a method. Bit 0x10 of the flags in TasksHead says that the results may be written so. A
+// worker that is another program never sees either: for it structs are maps, and the bit is never set. Whoever decodes a struct
+// takes both forms; an array must have an element for each field, or none.
+//
 // # Shared memory
 //
 // Between processes of one program a value may refer to memory that both map (package internal/blob): a msgpack

@@ -16,6 +16,9 @@ const (
 	IsFinalizer
 	// SameIndex says that the tasks are not consecutive items of one job: each has index First.
 	SameIndex
+	// Positional says that the results are decoded as values of the function's own type: structs in them may be arrays of their
+	// fields in order. Only workers of the parent's own program see it.
+	Positional
 )
 
 // TasksHead is what the tasks of one batch have in common. It travels as an

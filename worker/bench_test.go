@@ -76,7 +76,7 @@ func BenchmarkInvoke(b *testing.B) {
 			var dst []byte
 			b.ReportAllocs()
 			for b.Loop() {
-				out, _, outcome, err := invoke(ctx, v.arg, false, dst[:0])
+				out, _, outcome, err := invoke(ctx, v.arg, registry.How{}, dst[:0])
 				if outcome != wire.Value {
 					b.Fatal(outcome, err)
 				}

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"reflect"
 
 	"github.com/procpool/procpool/internal/codec"
 	"github.com/procpool/procpool/internal/registry"
@@ -24,17 +25,20 @@ func (f Func[A, R]) Name() string { return f.name }
 //	var parse = worker.Register("parse", parseFile)
 //
 // It panics where the name is taken, empty or longer than 255 bytes. Argument and result travel as
-// msgpack; whether their types can be encoded shows with the first value.
+// msgpack; whether their types can be encoded shows with the first value. Structs travel by the names of their fields or, between
+// processes of this program, by their order, which is faster and says the same.
 // Functions without argument or result use struct{}.
 func Register[A, R any](name string, fn func(ctx context.Context, arg A) (R, error)) Func[A, R] {
-	args, results := codec.For[A](), codec.For[R]()
-	registry.Register(name, func() registry.Invoke {
+	args, named := codec.For[A](), codec.For[R]()
+	positional := named.Positional()
+	types := registry.Types{Arg: reflect.TypeFor[A](), Result: reflect.TypeFor[R]()}
+	registry.Register(name, types, func() registry.Invoke {
 		var a, noArg A // here, because what is decoded into is on the heap: one for each worker, not for each task
 		var r, noResult R
-		return func(ctx context.Context, arg []byte, owned bool, dst []byte) (out, lent []byte, outcome wire.Outcome, err error) {
+		return func(ctx context.Context, arg []byte, how registry.How, dst []byte) (out, lent []byte, outcome wire.Outcome, err error) {
 			laps := serve.LapsOf(ctx)
-			by := carrierOf(ctx, args.Carries() || results.Carries())
-			if owned {
+			by := carrierOf(ctx, args.Carries() || named.Carries())
+			if how.Owned {
 				err = args.DecodeOwnedBy(arg, &a, by)
 			} else {
 				err = args.DecodeBy(arg, &a, by)
@@ -49,6 +53,10 @@ func Register[A, R any](name string, fn func(ctx context.Context, arg A) (R, err
 			if err != nil {
 				r = noResult
 				return dst, nil, wire.Failed, err
+			}
+			results := named
+			if how.Positional {
+				results = positional
 			}
 			out, lent, err = results.AppendLentBy(dst, &r, by)
 			r = noResult

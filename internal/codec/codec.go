@@ -17,6 +17,8 @@ type Codec[T any] struct {
 	// nil where no value of T can hold a reference
 	appendBy func(dst []byte, v *T, by Carrier) ([]byte, error)
 	decodeBy func(src []byte, v *T, by Carrier) error
+
+	positional *Codec[T]
 }
 
 // codecs caches one *Codec[T] per reflect.Type of T.
@@ -36,6 +38,7 @@ func For[T any]() *Codec[T] {
 
 func newCodec[T any](t reflect.Type) *Codec[T] {
 	c := &Codec[T]{name: t.String()}
+	c.positional = c
 	if c.append, c.decode = basicFuncs[T](); c.append != nil {
 		c.bulk = bulkOf[T]()
 		c.appendBy, c.decodeBy = carriedFuncs[T]()
@@ -43,7 +46,7 @@ func newCodec[T any](t reflect.Type) *Codec[T] {
 	}
 	n := nodeOf(t)
 	c.append = func(dst []byte, v *T) ([]byte, error) {
-		return appendValue(dst, n, unsafe.Pointer(v), nil)
+		return appendValue(dst, n, unsafe.Pointer(v), nil, false)
 	}
 	c.decode = func(src []byte, v *T) error {
 		var zero T
@@ -52,7 +55,7 @@ func newCodec[T any](t reflect.Type) *Codec[T] {
 	}
 	if mayRefer(t, map[reflect.Type]bool{}) {
 		c.appendBy = func(dst []byte, v *T, by Carrier) ([]byte, error) {
-			return appendValue(dst, n, unsafe.Pointer(v), by)
+			return appendValue(dst, n, unsafe.Pointer(v), by, false)
 		}
 		c.decodeBy = func(src []byte, v *T, by Carrier) error {
 			var zero T
@@ -60,8 +63,30 @@ func newCodec[T any](t reflect.Type) *Codec[T] {
 			return decodeValue(src, n, unsafe.Pointer(v), by)
 		}
 	}
+	if n.positional {
+		c.positional = byPosition(*c, n)
+	}
 	return c
 }
+
+// byPosition turns a codec into the one that Positional returns.
+func byPosition[T any](c Codec[T], n *node) *Codec[T] {
+	c.append = func(dst []byte, v *T) ([]byte, error) {
+		return appendValue(dst, n, unsafe.Pointer(v), nil, true)
+	}
+	if c.appendBy != nil {
+		c.appendBy = func(dst []byte, v *T, by Carrier) ([]byte, error) {
+			return appendValue(dst, n, unsafe.Pointer(v), by, true)
+		}
+	}
+	c.positional = &c
+	return &c
+}
+
+// Positional returns the codec that writes structs as arrays of their fields where that says the same: shorter and faster,
+// for whoever decodes them as values of the very same T. Both codecs decode both forms. It is c itself if there is no
+// struct in a T.
+func (c *Codec[T]) Positional() *Codec[T] { return c.positional }
 
 // Append appends v to dst as exactly one value. With an error dst comes back with
 // its length unchanged. The bytes beyond that length may have been overwritten.

@@ -6,6 +6,7 @@ import (
 	"math/big"
 	"net/netip"
 	"net/url"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -52,12 +53,28 @@ func roundTrip[T any](t *testing.T, v T) {
 	require.Equal(t, v, roundTripped(t, v))
 }
 
+// roundTripped returns what v becomes, which is the same in both forms.
 func roundTripped[T any](t *testing.T, v T) (out T) {
 	t.Helper()
 	b := encoded(t, v)
 	require.NoError(t, CheckOne(b))
 	require.NoError(t, For[T]().Decode(b, &out))
+	var second, byPosition T
+	require.NoError(t, For[T]().Decode(b, &second))
+	b = positional(t, v)
+	require.NoError(t, CheckOne(b))
+	require.NoError(t, For[T]().Decode(b, &byPosition))
+	if reflect.DeepEqual(out, second) { // no NaN is in it
+		require.Equal(t, out, byPosition, "by position")
+	}
 	return out
+}
+
+func positional[T any](t testing.TB, v T) []byte {
+	t.Helper()
+	b, err := For[T]().Positional().Append(nil, &v)
+	require.NoError(t, err)
+	return b
 }
 
 func encoded[T any](t testing.TB, v T) []byte {

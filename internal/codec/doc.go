@@ -13,6 +13,10 @@
 // not see bytes that nobody has vouched for: it allocates what a header
 // declares, recurses as deep as the input nests, and truncates integers.
 //
+// [Codec.Positional] is for two processes of one program: its structs are arrays of their fields, in order, wherever the
+// static type tells the decoder what they are. Under an interface, in the hands of a method, and where a field may be
+// missing because an embedded pointer is nil, they stay maps. A struct decodes from either.
+//
 // # What Decode promises
 //
 // Any bytes are welcome. Decode never panics, never overflows the stack and

@@ -42,9 +42,9 @@ type reference struct {
 var encoders = sync.Pool{New: func() any { return new(encoder) }}
 
 // appendValue appends the value at p to dst.
-func appendValue(dst []byte, n *node, p unsafe.Pointer, by Carrier) ([]byte, error) {
+func appendValue(dst []byte, n *node, p unsafe.Pointer, by Carrier, positional bool) ([]byte, error) {
 	e := encoders.Get().(*encoder)
-	e.base, e.depth, e.hops, e.carrier = len(dst), 0, 0, by
+	e.base, e.depth, e.hops, e.carrier, e.positional = len(dst), 0, 0, by, positional
 	out, err := e.run(dst, n, p)
 	e.seen, e.carrier = nil, nil
 	encoders.Put(e)

@@ -131,17 +131,20 @@ func (fs *fields) add(f *field) {
 }
 
 func (fs *fields) complete() {
-	whole, direct := true, true
+	omittable, direct := 0, true
 	for _, f := range fs.list {
 		f.head = AppendString(nil, f.name)
 		if fs.byName[f.name] == f {
 			fs.named = append(fs.named, f)
 		}
 		direct = direct && len(f.hops) == 0
-		whole = whole && !f.omitEmpty && len(f.hops) == 0
+		if f.omitEmpty {
+			omittable++
+		}
 	}
-	fs.positional = direct && len(fs.named) == len(fs.list) && fs.err == nil
-	if whole {
+	// A nil takes a byte, a name two or more: if at least half of the fields are always there, the array is the shorter.
+	fs.positional = direct && 2*omittable <= len(fs.list) && len(fs.named) == len(fs.list) && fs.err == nil
+	if direct && omittable == 0 {
 		fs.head = AppendMapHeader(nil, len(fs.named))
 	}
 }

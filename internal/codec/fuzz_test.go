@@ -93,7 +93,7 @@ func again(t *testing.T, b []byte, v any) {
 	if _, ok := v.(*reads); ok {
 		return
 	}
-	out, err := appendValue(nil, nodeOf(reflect.TypeOf(v).Elem()), reflect.ValueOf(v).UnsafePointer(), nil)
+	out, err := appendValue(nil, nodeOf(reflect.TypeOf(v).Elem()), reflect.ValueOf(v).UnsafePointer(), nil, false)
 	if errors.Is(err, ErrTooDeep) || errors.Is(err, errUnsupported) {
 		return
 	}
@@ -101,8 +101,33 @@ func again(t *testing.T, b []byte, v any) {
 		t.Fatalf("%T: %v", v, err)
 	}
 	fresh := reflect.New(reflect.TypeOf(v).Elem())
-	if err := DecodeInto(out, fresh.Interface()); err != nil && !errors.Is(err, ErrTooLarge) {
+	err = DecodeInto(out, fresh.Interface())
+	if err != nil && !errors.Is(err, ErrTooLarge) {
 		t.Fatalf("%T %x again as %x: %v", v, b, out, err)
+	}
+	if err == nil {
+		sameByPosition(t, v, out, fresh)
+	}
+}
+
+// sameByPosition encodes v by position, which must mean what out, the same in the other form, has been decoded as.
+func sameByPosition(t *testing.T, v any, out []byte, want reflect.Value) {
+	short, err := appendValue(nil, nodeOf(want.Type().Elem()), reflect.ValueOf(v).UnsafePointer(), nil, true)
+	if err != nil || CheckOne(short) != nil || len(short) > len(out) {
+		t.Fatalf("%T by position: %x, %v", v, short, err)
+	}
+	got := reflect.New(want.Type().Elem())
+	if err := DecodeInto(short, got.Interface()); errors.Is(err, ErrTooLarge) {
+		return
+	} else if err != nil {
+		t.Fatalf("%T by position: %x: %v", v, short, err)
+	}
+	if reflect.DeepEqual(got.Interface(), want.Interface()) {
+		return
+	}
+	same := reflect.New(want.Type().Elem())
+	if err := DecodeInto(out, same.Interface()); err != nil || reflect.DeepEqual(same.Interface(), want.Interface()) {
+		t.Fatalf("%T by position: %x is not what %x is", v, short, out) // it is no NaN that makes the difference
 	}
 }
 

@@ -13,14 +13,14 @@ import (
 )
 
 func nothing() registry.Invoke {
-	return func(_ context.Context, _ []byte, _ bool, dst []byte) ([]byte, []byte, wire.Outcome, error) {
+	return func(_ context.Context, _ []byte, _ registry.How, dst []byte) ([]byte, []byte, wire.Outcome, error) {
 		return dst, nil, wire.Value, nil
 	}
 }
 
 func TestAFunctionIsFoundUnderItsNameAlone(t *testing.T) {
-	registry.Register("b", nothing)
-	registry.Register("a", nothing)
+	registry.Register("b", registry.Types{}, nothing)
+	registry.Register("a", registry.Types{}, nothing)
 	_, ok := registry.Lookup("a")
 	require.True(t, ok)
 	_, ok = registry.Lookup("A")
@@ -30,10 +30,10 @@ func TestAFunctionIsFoundUnderItsNameAlone(t *testing.T) {
 }
 
 func TestMistakesOfTheProgramPanicWithTheName(t *testing.T) {
-	registry.Register("taken", nothing)
-	require.PanicsWithValue(t, `procpool/worker: Register("taken"): the name is taken`, func() { registry.Register("taken", nothing) })
+	registry.Register("taken", registry.Types{}, nothing)
+	require.PanicsWithValue(t, `procpool/worker: Register("taken"): the name is taken`, func() { registry.Register("taken", registry.Types{}, nothing) })
 	for _, name := range []string{"", strings.Repeat("x", registry.MaxName+1)} {
-		require.Panics(t, func() { registry.Register(name, nothing) })
+		require.Panics(t, func() { registry.Register(name, registry.Types{}, nothing) })
 	}
-	registry.Register(strings.Repeat("x", registry.MaxName), nothing)
+	registry.Register(strings.Repeat("x", registry.MaxName), registry.Types{}, nothing)
 }

@@ -184,7 +184,7 @@ func (s *Server) call(t *Task, invoke registry.Invoke, arg []byte) (out, lent []
 			s.leave(t, out)
 		}
 	}()
-	out, lent, outcome, err := invoke(t, arg, t.batch.owned, scratch)
+	out, lent, outcome, err := invoke(t, arg, registry.How{Owned: t.batch.owned, Positional: t.batch.head.Flags&wire.Positional != 0}, scratch)
 	if err != nil && outcome == wire.Failed && t.isOverdue() {
 		outcome = wire.Overdue
 	}
@@ -220,7 +220,7 @@ func (s *Server) flush() { s.out.flush() }
 
 func unknown(name string) registry.Invoke {
 	err := fmt.Errorf("there is no %q; register functions before worker.Main is called, best in package-level variables", name)
-	return func(_ context.Context, _ []byte, _ bool, dst []byte) ([]byte, []byte, wire.Outcome, error) {
+	return func(_ context.Context, _ []byte, _ registry.How, dst []byte) ([]byte, []byte, wire.Outcome, error) {
 		return dst, nil, wire.Unknown, err
 	}
 }

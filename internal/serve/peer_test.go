@@ -212,8 +212,8 @@ func failure(t *testing.T, r result) *remote.Error {
 // The functions that the tests call. Their arguments and results are single bytes unless they say otherwise.
 
 func register(name string, f func(ctx context.Context, arg []byte) ([]byte, error)) {
-	registry.Register(name, func() registry.Invoke {
-		return func(ctx context.Context, arg []byte, _ bool, dst []byte) ([]byte, []byte, wire.Outcome, error) {
+	registry.Register(name, registry.Types{}, func() registry.Invoke {
+		return func(ctx context.Context, arg []byte, _ registry.How, dst []byte) ([]byte, []byte, wire.Outcome, error) {
 			value, err := f(ctx, arg)
 			if err != nil {
 				return dst, nil, wire.Failed, err
