@@ -60,6 +60,7 @@ type mapper[A, R any] struct {
 	meter   *meter
 
 	next   int // the first argument that is not submitted
+	room   int // what the next chunk may need, to judge by the last one
 	done   int // items that are answered
 	failed Errors
 	ended  bool // a task was ended by the end of the context
@@ -132,7 +133,7 @@ func (m *mapper[A, R]) submitChunk() {
 		most = m.cfg.chunk * max(1, chunkItems/m.cfg.chunk)
 	}
 	first, n := m.next, 0
-	body := make([]byte, 0, 4096)
+	body := make([]byte, 0, max(m.room, 4096))
 	for m.next < len(m.args) && n < most && len(body) < chunkBytes {
 		out, lent, err := m.lendItem(body, m.next, &m.args[m.next])
 		if err != nil {
@@ -154,6 +155,7 @@ func (m *mapper[A, R]) submitChunk() {
 		}
 	}
 	if n > 0 {
+		m.room = len(body) + len(body)/16
 		m.job.submit(first, n, body, nil)
 	}
 }
