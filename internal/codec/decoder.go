@@ -2,6 +2,7 @@ package codec
 
 import (
 	"fmt"
+	"math/bits"
 	"sync"
 	"unsafe"
 )
@@ -176,9 +177,10 @@ func (d *decoder) leave() { d.depth-- }
 // allow accounts for n elements of so many bytes that are about to be allocated.
 func (d *decoder) allow(n int, size uintptr) error {
 	limit := max(memFree, memPerByte*uint64(len(d.src)))
-	if size > 0 && uint64(n) > (limit-d.mem)/uint64(size) {
+	over, total := bits.Mul64(uint64(n), uint64(size))
+	if over > 0 || total > limit-d.mem {
 		return fmt.Errorf("%w: %d of %d bytes each from %d bytes", ErrTooLarge, n, size, len(d.src))
 	}
-	d.mem += uint64(n) * uint64(size)
+	d.mem += total
 	return nil
 }

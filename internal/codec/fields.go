@@ -8,17 +8,18 @@ import (
 	"unsafe"
 )
 
-// field is one struct field that travels.
+// field is one struct field that travels. What every value needs stands first, in one line of the cache.
 type field struct {
 	node      *node
-	name      string // on the wire
-	goName    string
-	head      []byte  // name, encoded
-	index     []int   // the way through embedded structs
-	hops      []hop   // the pointers on that way
+	hops      []hop   // the pointers on the way through embedded structs
 	offset    uintptr // from where the last of them leads, or from the struct
-	inlined   bool    // it is a field of an embedded struct
 	omitEmpty bool
+	inlined   bool // it is a field of an embedded struct
+
+	head   []byte // name, encoded
+	name   string // on the wire
+	goName string
+	index  []int // the way through embedded structs
 }
 
 // fields is what of a struct travels, and how: by name, or by position if a field
@@ -190,6 +191,13 @@ func (f *field) locate(t reflect.Type) {
 
 // get returns where the field of the struct at p is, or false if an embedded pointer on the way is nil.
 func (f *field) get(p unsafe.Pointer) (unsafe.Pointer, bool) {
+	if len(f.hops) == 0 {
+		return unsafe.Add(p, f.offset), true
+	}
+	return f.follow(p)
+}
+
+func (f *field) follow(p unsafe.Pointer) (unsafe.Pointer, bool) {
 	for i := range f.hops {
 		if p = *(*unsafe.Pointer)(unsafe.Add(p, f.hops[i].offset)); p == nil {
 			return nil, false

@@ -157,6 +157,10 @@ func (d *decoder) unsigned(bits int) (uint64, error) {
 
 // float64 reads a float, or an integer that a float64 holds exactly.
 func (d *decoder) float64() (float64, error) {
+	if b := d.src[d.pos:]; len(b) >= 9 && b[0] == codeFloat64 {
+		d.pos += 9
+		return math.Float64frombits(binary.BigEndian.Uint64(b[1:])), nil
+	}
 	x, err := d.number("a float")
 	if err != nil || x.real {
 		return x.f, err

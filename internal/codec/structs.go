@@ -163,9 +163,12 @@ func (d *decoder) field(n *node, f *field, p unsafe.Pointer) error {
 		}
 		return nil
 	}
-	at, err := f.reach(p)
-	if err != nil {
-		return failure(n.typ, err)
+	at, present := f.get(p)
+	if !present {
+		var err error
+		if at, err = f.reach(p); err != nil {
+			return failure(n.typ, err)
+		}
 	}
 	if err := f.node.dec(f.node, d, at); err != nil {
 		return within(err, f.node.typ, "."+f.goName)
