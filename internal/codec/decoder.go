@@ -23,8 +23,7 @@ type decoder struct {
 	hops  int    // pointers around it
 	owed  int    // items that the open containers still expect
 	mem   uint64 // bytes that decoded elements occupy so far
-	room  []byte // where short strings are copied to
-	many  bool   // there is likely to be more than one of them
+	room  []byte // where short strings are copied to, those of the next value too
 
 	carrier Carrier // nil where there is none
 
@@ -37,12 +36,12 @@ var decoders = sync.Pool{New: func() any { return new(decoder) }}
 func decodeValue(src []byte, n *node, p unsafe.Pointer, by Carrier) error {
 	d := decoders.Get().(*decoder)
 	d.src, d.pos, d.depth, d.hops, d.owed, d.mem = src, 0, 0, 0, 0, 0
-	d.many, d.carrier = n.texts > 1, by
+	d.carrier = by
 	err := d.run(n, p)
 	if err == nil && d.pos < len(src) {
 		err = ErrTrailing
 	}
-	d.src, d.room, d.carrier = nil, nil, nil
+	d.src, d.carrier = nil, nil
 	decoders.Put(d)
 	if err != nil {
 		return located(err, n.typ)
@@ -64,20 +63,20 @@ func rescue(err *error) {
 }
 
 const (
-	// shortText is the longest string that shares memory with others of its value, and roomForTexts the most that they
-	// share: whoever keeps one keeps the others too, but no more than that.
+	// shortText is the longest string that shares memory with others, and roomForTexts what they share: whoever keeps one
+	// keeps the others too, but no more than that.
 	shortText    = 32
 	roomForTexts = 128
 )
 
-// keep returns a copy of b. The short strings of a value are copied to one piece of memory: a record of some names costs
-// one allocation for all of them.
+// keep returns a copy of b. Short strings are copied to one piece of memory after the other: some records with some names
+// cost one allocation for all of them.
 func (d *decoder) keep(b []byte) string {
-	if !d.many || len(b) > shortText || len(b) < 2 {
+	if len(b) > shortText || len(b) < 2 {
 		return string(b)
 	}
 	if len(b) > cap(d.room)-len(d.room) {
-		d.room = make([]byte, 0, min(roomForTexts, len(b)+len(d.src)-d.pos)) // no more than what is left can be text
+		d.room = make([]byte, 0, roomForTexts)
 	}
 	start := len(d.room)
 	d.room = append(d.room, b...)

@@ -35,8 +35,8 @@
 //     float32's range. An integral float is accepted as an integer, for workers
 //     in languages that have no other number. float64 into float32 rounds.
 //   - nil decodes as the zero value of any type.
-//   - Nothing of the source is retained: strings and byte slices are copies. Strings of up to 32 bytes in one value
-//     share pieces of memory of up to 128, so whoever keeps one keeps that much.
+//   - Nothing of the source is retained: strings and byte slices are copies. Strings of up to 32 bytes
+//     share pieces of memory of 128, so whoever keeps one keeps that much.
 //
 // # What Append promises
 //

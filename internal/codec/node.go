@@ -28,7 +28,6 @@ type node struct {
 
 	fields *fields // of a struct
 
-	texts      int  // strings in a value, as far as the type tells: 2 for more than one
 	positional bool // a struct in it can be an array
 
 	encMethod, decMethod string // what enc and dec call; "" if nothing of the user

@@ -1,45 +1,27 @@
 package codec
 
-import "reflect"
+// survey finds out what there is in all that a type leads to.
+func (n *node) survey() { n.positional = holdsPositional(n, make(map[*node]bool)) }
 
-// survey looks at all that a type leads to.
-func (n *node) survey() {
-	s := surveyor{seen: make(map[*node]bool)}
-	s.visit(n)
-	n.texts, n.positional = min(s.texts, 2), s.positional
-}
-
-type surveyor struct {
-	seen       map[*node]bool
-	texts      int
-	positional bool
-}
-
-// visit goes as far as the plan itself does: not into what has methods of its own, nor behind an interface.
-func (s *surveyor) visit(n *node) {
-	if n == nil || s.seen[n] || n.encMethod != "" || n.decMethod != "" {
-		return
+// holdsPositional goes as far as the plan itself does: not into what has methods of its own, nor behind an interface.
+func holdsPositional(n *node, seen map[*node]bool) bool {
+	if n == nil || seen[n] || n.encMethod != "" || n.decMethod != "" {
+		return false
 	}
-	texts := s.texts
-	switch n.typ.Kind() {
-	case reflect.String:
-		s.texts++
-		return // there may be another
-	case reflect.Struct:
-		s.positional = s.positional || n.fields != nil && n.fields.positional && !n.fields.asArray
+	seen[n] = true
+	if holdsPositional(n.key, seen) || holdsPositional(n.elem, seen) {
+		return true
 	}
-	s.seen[n] = true
-	if _, _, named := namedFuncs(n.typ); named {
-		s.texts += 2
+	if n.fields == nil {
+		return false
 	}
-	s.visit(n.key)
-	s.visit(n.elem)
-	if s.texts > texts && n.typ.Kind() != reflect.Pointer {
-		s.texts++ // there are any number of elements
+	if n.fields.positional && !n.fields.asArray {
+		return true
 	}
-	if n.fields != nil {
-		for _, f := range n.fields.list {
-			s.visit(f.node)
+	for _, f := range n.fields.list {
+		if holdsPositional(f.node, seen) {
+			return true
 		}
 	}
+	return false
 }
