@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/procpool/procpool/internal/codec"
 	"github.com/procpool/procpool/worker"
 )
 
@@ -81,6 +82,9 @@ func newMapper[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], arg
 	m.configure(&m.cfg)
 	m.meter = newMeter(m.cfg.progress, len(args))
 	m.job, err = p.core.newJob(ctx, p, m.fn, &m.cfg, false)
+	if err == nil {
+		m.job.total = len(args)
+	}
 	return m, err
 }
 
@@ -129,7 +133,15 @@ func (m *mapper[A, R]) submitChunk() {
 		most = m.cfg.chunk * max(1, chunkItems/m.cfg.chunk)
 	}
 	first, n := m.next, 0
-	body := make([]byte, 0, 4096)
+	body := m.job.body()
+	if most <= chunkBytes/codec.MaxEach {
+		together := m.args[first:min(first+most, len(m.args))]
+		if body, ok := m.appendEach(body, together); ok {
+			m.next += len(together)
+			m.job.submit(first, len(together), body, nil)
+			return
+		}
+	}
 	for m.next < len(m.args) && n < most && len(body) < chunkBytes {
 		out, lent, err := m.lendItem(body, m.next, &m.args[m.next])
 		if err != nil {
@@ -159,7 +171,12 @@ func (m *mapper[A, R]) submitChunk() {
 func (m *mapper[A, R]) place(spans []span) {
 	for _, s := range spans {
 		m.job.bytes.Add(-s.size())
+		whole := s
 		for s.n > 0 {
+			if n := m.popEach(&s, m.results[s.first:]); n > 0 {
+				m.done += n
+				continue
+			}
 			index := s.first
 			_, err := m.pop(m.core, &s, &m.results[index])
 			m.done++
@@ -167,6 +184,7 @@ func (m *mapper[A, R]) place(spans []span) {
 				m.fail(err)
 			}
 		}
+		m.job.consumed(&whole)
 	}
 }
 

@@ -28,16 +28,21 @@ func (f Func[A, R]) Name() string { return f.name }
 // Functions without argument or result use struct{}.
 func Register[A, R any](name string, fn func(ctx context.Context, arg A) (R, error)) Func[A, R] {
 	args, results := codec.For[A](), codec.For[R]()
+	carries := args.Carries() || results.Carries()
+	lends := carries || results.Lends()
 	registry.Register(name, func() registry.Invoke {
 		var a, noArg A // here, because what is decoded into is on the heap: one for each worker, not for each task
 		var r, noResult R
 		return func(ctx context.Context, arg []byte, owned bool, dst []byte) (out, lent []byte, outcome wire.Outcome, err error) {
 			laps := serve.LapsOf(ctx)
-			by := carrierOf(ctx, args.Carries() || results.Carries())
-			if owned {
+			by := carrierOf(ctx, carries)
+			switch {
+			case owned:
 				err = args.DecodeOwnedBy(arg, &a, by)
-			} else {
+			case carries:
 				err = args.DecodeBy(arg, &a, by)
+			default:
+				err = args.Decode(arg, &a)
 			}
 			if err != nil {
 				return dst, nil, wire.Undecodable, err
@@ -50,7 +55,11 @@ func Register[A, R any](name string, fn func(ctx context.Context, arg A) (R, err
 				r = noResult
 				return dst, nil, wire.Failed, err
 			}
-			out, lent, err = results.AppendLentBy(dst, &r, by)
+			if lends {
+				out, lent, err = results.AppendLentBy(dst, &r, by)
+			} else {
+				out, err = results.Append(dst, &r)
+			}
 			r = noResult
 			if err != nil {
 				return dst, nil, wire.Unencodable, err
