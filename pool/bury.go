@@ -133,9 +133,10 @@ func (c *core) countLocked(b *batch, from, n, failed int) {
 func (p *proc) buriedLocked() {
 	c, s := p.core, p.slot
 	delete(c.live, p)
+	c.hoarders.drop(p)
 	p.watchdog.stop()
 	if s.proc == p {
-		c.notIdleLocked(s)
+		c.idle.remove(s)
 		s.proc = nil
 		if !s.parked && !s.ending {
 			s.setLocked(StateStarting)

@@ -65,7 +65,7 @@ type core struct {
 	waiting   int                   // calls in queues
 	closed    bool                  // Close was called, or Shutdown is done
 	dropping  bool                  // Shutdown was called with DropQueued: what no worker has started is dropped
-	hoarded   bool                  // some worker has tasks that it had not begun when it got them
+	hoarders  hoarders              // workers that may have tasks that they have not begun
 	balancing bool                  // the balance timer runs
 	broken    error                 // why no slot is healthy; nil while one is
 	notes     []func()              // what is to be logged or told once mu is free
@@ -427,34 +427,4 @@ func joinCause(cause error, failed Errors) error {
 		return cause
 	}
 	return errors.Join(cause, failed)
-}
-
-// speed is what is known of a function's execution time.
-type speed struct {
-	mean time.Duration // moving average of one task; 0 while nothing is known
-}
-
-const speedWeight = 4 // a new measurement counts a quarter
-
-// add takes a measurement of n tasks. Where it is far from what was known it is
-// believed at once: a controller that learns slowly makes batches of a thousand out of slow tasks.
-func (s *speed) add(total time.Duration, n int) {
-	if n == 0 {
-		return
-	}
-	mean := max(total/time.Duration(n), 1)
-	if s.mean == 0 || mean > 4*s.mean || 4*mean < s.mean && n > 16 {
-		s.mean = mean
-		return
-	}
-	s.mean += (mean - s.mean) / speedWeight
-}
-
-func (c *core) speedLocked(fn string) *speed {
-	s := c.speeds[fn]
-	if s == nil {
-		s = &speed{}
-		c.speeds[fn] = s
-	}
-	return s
 }

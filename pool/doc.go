@@ -42,9 +42,10 @@
 // restored there and nowhere else.
 //
 // Calls wait in a lane, the items of a Map or Stream in a job. Lanes and jobs are sources: they take turns in a queue,
-// by priority, a batch each. How many tasks make a batch follows from the measured execution time of the function. An
-// idle worker takes from the queue; a busy one gets a little ahead. What a busy worker has not begun when another has
-// been idle for a millisecond is taken back by a compare-and-swap in the status page (internal/shm), and spread again.
+// by priority, a batch each. How many tasks make a batch follows from the usual execution time of the function (speed.go). An
+// idle worker takes from the queue; a busy one gets a little ahead. Where the queue is empty, an idle worker takes half of what a busy one
+// has not begun, by a compare-and-swap in the status page (internal/shm); all of it from one that seems to run a long task, and from
+// everybody when it has been idle for a millisecond (balance.go).
 //
 // A batch is in flight in one proc, one incarnation of a slot. The worker answers in order, so the proc's list of batches
 // and the number of answers say which task every result belongs to. When a process has ended and its wire is read to the

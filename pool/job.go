@@ -24,6 +24,7 @@ type job struct {
 	retry *retry
 	lazy  bool // a Stream: Shutdown ends its input
 	chunk int  // tasks in a batch; 0 lets the pool decide
+	total int  // tasks that there will be, where that is known; 0 elsewhere
 	ctx   context.Context
 	home  *slot // where it runs, if it has a key; under core.mu
 	key   string
@@ -50,6 +51,11 @@ type job struct {
 	taken atomic.Int64
 
 	wake chan struct{} // capacity 1: tells the consumer to look again
+
+	// spares is memory of spans that are consumed, for those that will come.
+	spares chan []byte
+
+	bodySize int // of the feeder: how long its last chunk was
 
 	// Of the consumer.
 	ended    <-chan struct{} // the context's; nil once that is known
@@ -87,6 +93,7 @@ type span struct {
 	n     int
 	items []byte
 	owned bool  // items is memory of its own, and of one item
+	spare bool  // items is memory that nobody needs when the span is consumed
 	err   error // then n is 1
 
 	offers map[int]*offered // shared memory that came with items, by index; nil for none
@@ -100,6 +107,10 @@ type span struct {
 const (
 	chunkItems = 4096
 	chunkBytes = 256 << 10 // one item may be longer; it has a chunk of its own
+
+	// maxSpares is how many pieces of memory of which length at the most a job keeps for results.
+	maxSpares     = 8
+	maxSpareBytes = 64 << 10
 )
 
 func (c *core) newJob(ctx context.Context, pool *Pool, fn string, cfg *callConfig, lazy bool) (*job, error) {
@@ -107,9 +118,10 @@ func (c *core) newJob(ctx context.Context, pool *Pool, fn string, cfg *callConfi
 		core: c, pool: pool, fn: fn, lazy: lazy, chunk: cfg.chunk, ctx: ctx,
 		limits: cfg.limits, retry: cfg.retry,
 		key: cfg.key, keyed: cfg.keyed,
-		stop:  make(chan struct{}),
-		wake:  make(chan struct{}, 1),
-		ended: ctx.Done(),
+		stop:   make(chan struct{}),
+		wake:   make(chan struct{}, 1),
+		spares: make(chan []byte, maxSpares),
+		ended:  ctx.Done(),
 	}
 	j.at.priority = cfg.priority
 	c.mu.Lock()
@@ -161,10 +173,14 @@ func (j *job) appendLocked(index int, item []byte, at stamp) {
 	j.chunks = append(j.chunks, c)
 }
 
+// body returns memory for a chunk, in which one like the last has room. Of the feeder.
+func (j *job) body() []byte { return make([]byte, 0, max(j.bodySize+j.bodySize/16, 4096)) }
+
 // submit hands over a whole chunk; the job owns body from now on, and reads lent until it is reclaimed. Only the feeder calls it.
 func (j *job) submit(first, n int, body, lent []byte) {
 	j.bytes.Add(int64(len(body) + len(lent)))
 	j.lends = j.lends || lent != nil
+	j.bodySize = min(len(body), chunkBytes)
 	j.mu.Lock()
 	if j.dead || j.failure != nil {
 		j.mu.Unlock()
@@ -453,7 +469,7 @@ func (j *job) take(limit limiter) *batch {
 	if j.waiting == 0 {
 		return nil
 	}
-	most := limit.most(j.fn, j.waiting, j.chunk)
+	most := limit.most(j.fn, max(j.waiting, j.waiting+j.total-j.fed), j.chunk)
 	first := &j.chunks[0]
 	b := &batch{from: j, n: min(most, first.n), lent: first.lent, lender: j}
 	b.head = wire.TasksHead{Func: j.fn, First: first.first, Attempt: first.attempt + 1, Soft: j.soft, Hard: j.hard}
@@ -512,7 +528,7 @@ func (j *job) putBack(b *batch, from int) {
 
 func (j *job) deliver(b *batch, from, n int, items []byte, owned bool) {
 	if !owned {
-		items = append(make([]byte, 0, len(items)), items...)
+		items = append(j.spareFor(len(items)), items...)
 	}
 	args := b.pass(n)
 	s := span{
@@ -525,7 +541,31 @@ func (j *job) deliver(b *batch, from, n int, items []byte, owned bool) {
 		go j.judge(b, s)
 		return
 	}
+	s.spare = !owned
 	j.add(s)
+}
+
+// spareFor returns empty memory for so many bytes.
+func (j *job) spareFor(n int) []byte {
+	select {
+	case b := <-j.spares:
+		if cap(b) >= n {
+			return b[:0]
+		}
+	default:
+	}
+	return make([]byte, 0, n)
+}
+
+// consumed takes back the memory of a span whose results are decoded.
+func (j *job) consumed(s *span) {
+	if !s.spare || cap(s.items) > maxSpareBytes {
+		return
+	}
+	select {
+	case j.spares <- s.items:
+	default: // enough
+	}
 }
 
 func (j *job) lose(b *batch, offset int, err error) {

@@ -20,7 +20,7 @@ func (p *proc) leaveLocked(reason ExitReason) {
 		p.reason = reason
 	}
 	if p.slot.proc == p {
-		p.core.notIdleLocked(p.slot)
+		p.core.idle.remove(p.slot)
 		p.slot.setLocked(StateStopping)
 	}
 	go p.farewell()

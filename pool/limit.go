@@ -153,7 +153,7 @@ func (p *proc) overdueLocked(b *batch, offset int) {
 	}
 	p.reason, p.killed, p.leaving = ReasonTimeout, true, true
 	if p.slot.proc == p {
-		c.notIdleLocked(p.slot)
+		c.idle.remove(p.slot)
 		p.slot.setLocked(StateStopping)
 	}
 	p.text.mute()

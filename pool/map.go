@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/procpool/procpool/internal/codec"
 	"github.com/procpool/procpool/worker"
 )
 
@@ -60,7 +61,6 @@ type mapper[A, R any] struct {
 	meter   *meter
 
 	next   int // the first argument that is not submitted
-	room   int // what the next chunk may need, to judge by the last one
 	done   int // items that are answered
 	failed Errors
 	ended  bool // a task was ended by the end of the context
@@ -85,6 +85,7 @@ func newMapper[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], arg
 		return m, err
 	}
 	m.job.positional = m.positional
+	m.job.total = len(args)
 	return m, nil
 }
 
@@ -133,7 +134,15 @@ func (m *mapper[A, R]) submitChunk() {
 		most = m.cfg.chunk * max(1, chunkItems/m.cfg.chunk)
 	}
 	first, n := m.next, 0
-	body := make([]byte, 0, max(m.room, 4096))
+	body := m.job.body()
+	if most <= chunkBytes/codec.MaxEach {
+		together := m.args[first:min(first+most, len(m.args))]
+		if body, ok := m.appendEach(body, together); ok {
+			m.next += len(together)
+			m.job.submit(first, len(together), body, nil)
+			return
+		}
+	}
 	for m.next < len(m.args) && n < most && len(body) < chunkBytes {
 		out, lent, err := m.lendItem(body, m.next, &m.args[m.next])
 		if err != nil {
@@ -155,7 +164,6 @@ func (m *mapper[A, R]) submitChunk() {
 		}
 	}
 	if n > 0 {
-		m.room = len(body) + len(body)/16
 		m.job.submit(first, n, body, nil)
 	}
 }
@@ -164,7 +172,12 @@ func (m *mapper[A, R]) submitChunk() {
 func (m *mapper[A, R]) place(spans []span) {
 	for _, s := range spans {
 		m.job.bytes.Add(-s.size())
+		whole := s
 		for s.n > 0 {
+			if n := m.popEach(&s, m.results[s.first:]); n > 0 {
+				m.done += n
+				continue
+			}
 			index := s.first
 			_, err := m.pop(m.core, &s, &m.results[index])
 			m.done++
@@ -172,6 +185,7 @@ func (m *mapper[A, R]) place(spans []span) {
 				m.fail(err)
 			}
 		}
+		m.job.consumed(&whole)
 	}
 }
 

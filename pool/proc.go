@@ -68,6 +68,8 @@ type proc struct {
 
 	// Under core.mu.
 	ready    bool
+	hoard    int                     // its place among the hoarders, from 1 on; 0 where it is none
+	heard    time.Time               // when it last answered something, or got the first batch of those that are in flight
 	dirty    bool                    // is in core.dirty
 	reserve  bool                    // was a spare
 	inflight []*batch                // in the order in which they were sent; the worker answers in this order
@@ -220,6 +222,7 @@ func (p *proc) results(f wire.Frame) error {
 	b.got += n
 	p.received += ringBytes(items, n)
 	p.tasks += n
+	p.heard = time.Now()
 	p.mark = p.text.position()
 	c.stats.BytesReceived += int64(len(f.Payload)) + wire.HeaderSize
 	hook := b == p.pending
@@ -449,6 +452,7 @@ func (p *proc) giveLocked(b *batch) {
 	}
 	if len(p.inflight) == 0 {
 		p.mark = p.text.position()
+		p.heard = b.sent
 	}
 	p.inflight = append(p.inflight, b)
 	if b.head.Hard > 0 {

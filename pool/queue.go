@@ -31,8 +31,9 @@ type source interface {
 
 // limiter says how many tasks a worker may be given at once.
 type limiter struct {
-	core *core
-	proc *proc
+	core  *core
+	proc  *proc
+	least int // as many were taken from another worker for this one
 }
 
 // most returns how many tasks of a function may be taken, of which so many wait. chunk is the number that the user wants together,
@@ -40,7 +41,7 @@ type limiter struct {
 func (l limiter) most(fn string, waiting, chunk int) int {
 	n := chunk
 	if n == 0 {
-		n = l.core.batchSizeLocked(fn, waiting)
+		n = max(l.core.batchSizeLocked(fn, waiting), l.least)
 	}
 	if l.proc.quota >= 0 {
 		n = min(n, l.proc.quota)
@@ -183,8 +184,9 @@ const (
 	// against what a user would notice.
 	batchTime = time.Millisecond
 
-	// aheadTime is how much work a worker may have before it that it has not begun.
-	aheadTime = time.Millisecond
+	// aheadTime is how much work a worker may have before it and still get more. The parent learns of what is done a millisecond
+	// later, and what it sends then takes a while to arrive: with a batch alone before it, a worker would stand still half of the time.
+	aheadTime = 1500 * time.Microsecond
 
 	// leastTime is how long a batch at the end of a job should still take: splitting the last tasks finer
 	// than this costs more than it balances.
@@ -196,12 +198,12 @@ const (
 
 // batchSize says how many of the waiting tasks of a function should travel together.
 func (c *core) batchSizeLocked(fn string, waiting int) int {
-	mean := c.speedLocked(fn).mean
-	if mean == 0 {
+	usual := c.speedLocked(fn).usual
+	if usual == 0 {
 		return 1
 	}
-	most := min(int(batchTime/mean), maxBatch)
-	least := min(int(leastTime/mean), most)
+	most := min(int(batchTime/usual), maxBatch)
+	least := min(int(leastTime/usual), most)
 	share := (waiting + 2*len(c.slots) - 1) / (2 * len(c.slots))
 	return max(1, least, min(most, share))
 }

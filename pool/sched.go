@@ -2,7 +2,6 @@ package pool
 
 import (
 	"hash/fnv"
-	"slices"
 	"time"
 
 	"github.com/procpool/procpool/wire"
@@ -22,20 +21,23 @@ func (c *core) pumpLocked() {
 func (c *core) refillLocked(p *proc) {
 	s := p.slot
 	if s.proc != p || !p.ready || p.leaving {
+		c.hoarders.drop(p)
 		p.leaveIfDoneLocked()
 		return
 	}
-	for !p.retiring && c.feedLocked(p) {
+	for !p.retiring && (c.feedLocked(p, 0) || c.stealLocked(p)) {
 	}
+	c.hoarders.note(p)
 	if p.quota == 0 {
 		c.retireLocked(p)
 	}
 	switch {
 	case len(p.inflight) > 0:
-		c.notIdleLocked(s)
+		c.idle.remove(s)
 		s.setLocked(StateBusy)
+		c.armBalanceLocked()
 	case p.retiring:
-		c.notIdleLocked(s)
+		c.idle.remove(s)
 		s.setLocked(StateIdle)
 		p.leaveIfDoneLocked()
 	default:
@@ -43,20 +45,16 @@ func (c *core) refillLocked(p *proc) {
 	}
 }
 
-// feedLocked gives a worker one more batch if it should have one and there is one.
-func (c *core) feedLocked(p *proc) bool {
+// feedLocked gives a worker one more batch, of a certain size at the least, if it should have one and there is one.
+func (c *core) feedLocked(p *proc, least int) bool {
 	if !p.roomLocked() || c.stealsLocked(p) {
 		return false
 	}
-	b := c.chooseLocked(p.slot).take(limiter{c, p})
+	b := c.chooseLocked(p.slot).take(limiter{c, p, least})
 	if b == nil {
 		return false
 	}
 	p.giveLocked(b)
-	if b.n > 1 || len(p.inflight) > 1 {
-		c.hoarded = true
-		c.armBalanceLocked()
-	}
 	return true
 }
 
@@ -68,63 +66,25 @@ func (p *proc) roomLocked() bool {
 	if len(p.inflight) == 0 {
 		return true
 	}
-	if p.page == nil || len(p.inflight) >= wire.MaxBatches-1 { // one is kept for the finalizer
+	if p.page == nil || len(p.inflight) >= wire.MaxBatches-1 || p.stuckLocked() { // one is kept for the finalizer
 		return false
 	}
 	ahead := time.Duration(0)
 	for _, b := range p.inflight {
-		mean := p.core.speedLocked(b.head.Func).mean
-		if mean == 0 || b.doomed > 0 {
+		usual := p.core.speedLocked(b.head.Func).usual
+		if usual == 0 || b.doomed > 0 {
 			return false // nobody knows how long it takes
 		}
-		ahead += mean * time.Duration(b.limit-b.got)
+		ahead += usual * time.Duration(b.limit-b.got)
 	}
 	return ahead < aheadTime
 }
 
-// patience is how long a worker may be idle while another has tasks that it has not begun.
-const patience = time.Millisecond
+// silenceTime is how long a worker that has work may be silent before its running task is taken for a long one. It answers every millisecond otherwise.
+const silenceTime = 2 * time.Millisecond
 
-// armBalanceLocked makes sure that somebody looks, soon, whether tasks wait behind a busy worker while another has nothing to do.
-func (c *core) armBalanceLocked() {
-	if !c.hoarded || c.balancing || c.idle.n == 0 {
-		return
-	}
-	c.balancing = true
-	time.AfterFunc(patience, func() {
-		c.mu.Lock()
-		defer c.unlock()
-		c.balancing = false
-		c.balanceLocked()
-	})
-}
-
-// balanceLocked takes back what busy workers have not begun, for those that are idle. It takes everything: the queue spreads it again, over the busy ones
-// as well.
-func (c *core) balanceLocked() {
-	if c.idle.n == 0 || c.closed {
-		return
-	}
-	c.hoarded = false
-	for p := range c.live {
-		if p.slot.proc != p {
-			continue
-		}
-		for _, b := range slices.Clone(p.inflight) {
-			if b.from == nil || b.from.place().queue != &c.queue {
-				continue
-			}
-			p.recallLocked(b, p.startedLocked(b))
-			c.hoarded = c.hoarded || b.recalling
-		}
-		p.dropAnsweredLocked()
-	}
-	c.pumpLocked()
-	for p := range c.live {
-		c.refillLocked(p) // one that has nothing left is idle now
-	}
-	c.armBalanceLocked()
-}
+// stuckLocked reports whether a busy worker seems to run a long task: what is sent to it would wait behind that.
+func (p *proc) stuckLocked() bool { return time.Since(p.heard) > silenceTime }
 
 // stealsLocked reports whether p, which is busy, would take what an idle worker could begin at once.
 func (c *core) stealsLocked(p *proc) bool {
@@ -155,8 +115,6 @@ func (c *core) idleLocked(s *slot) {
 		c.armIdleLocked(s)
 	}
 }
-
-func (c *core) notIdleLocked(s *slot) { c.idle.remove(s) }
 
 // armIdleLocked parks a slot that stays idle for too long. A slot has one timer, which looks again where it was busy meanwhile: one for each time
 // that it got idle would be as many as there are calls.
@@ -199,7 +157,7 @@ func (s *slot) setParkedLocked(parked bool) {
 
 func (c *core) parkLocked(s *slot) {
 	s.setParkedLocked(true)
-	c.notIdleLocked(s)
+	c.idle.remove(s)
 	s.proc.leaveLocked(ReasonIdle)
 }
 

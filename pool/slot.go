@@ -361,7 +361,7 @@ func (s *slot) quitLocked() {
 	if s.idleTimer != nil {
 		s.idleTimer.Stop() // it would hold the pool
 	}
-	s.core.notIdleLocked(s)
+	s.core.idle.remove(s)
 	if s.proc != nil {
 		s.proc.leaveLocked(ReasonStopped)
 		s.setLocked(StateStopping)
@@ -413,7 +413,7 @@ func (c *core) retireLocked(p *proc) {
 		return
 	}
 	p.retiring = true
-	c.notIdleLocked(p.slot)
+	c.idle.remove(p.slot)
 	close(p.renew)
 }
 

@@ -399,7 +399,7 @@ func (w *window) resize() {
 	defer w.core.mu.Unlock()
 	workers := int64(max(1, len(w.core.slots)))
 	w.size = 4 * workers
-	if mean := w.core.speedLocked(w.job.fn).mean; mean > 0 {
-		w.size = max(w.size, min(int64(windowTime/mean)*workers, windowMost))
+	if usual := w.core.speedLocked(w.job.fn).usual; usual > 0 {
+		w.size = max(w.size, min(int64(windowTime/usual)*workers, windowMost))
 	}
 }

@@ -78,6 +78,14 @@ func (t *typed[A, R]) lendItem(dst []byte, index int, arg *A) (item, lent []byte
 	return item, lent, err
 }
 
+// appendEach appends arguments as task items, as many together as may be; false where their type is not one of those for which that is possible.
+func (t *typed[A, R]) appendEach(dst []byte, args []A) ([]byte, bool) {
+	if t.core.cfg.maxPayload < codec.MaxEach {
+		return dst, false // one of them may be too long, and would have to be named
+	}
+	return t.args.AppendEach(dst, args)
+}
+
 // finishItem makes an item of a value that was encoded behind start, or an error of what went wrong.
 func (t *typed[A, R]) finishItem(out []byte, start int, lent []byte, index int, err error) ([]byte, error) {
 	if size := len(out) - start - 1 + len(lent); err == nil && size > t.core.cfg.maxPayload {
@@ -151,6 +159,19 @@ func (t *reading[R]) pop(c *core, s *span, r *R) (item wire.Result, err error) {
 		with = s.offers[index]
 	}
 	return item, t.value(c, r, index, item.Outcome, item.Value, s.owned, with, s.worker)
+}
+
+// popEach is pop for the first tasks of a span at once, as far as they are ordinary values of a type for which that is possible: it sets the first of
+// rs, and returns how many. It is 0 where the next task is one for pop.
+func (t *reading[R]) popEach(s *span, rs []R) int {
+	if s.err != nil || s.offers != nil { // what came with one of them is to be let go of
+		return 0
+	}
+	n, size := t.results.DecodeEach(s.items, rs[:min(s.n, len(rs))])
+	s.first += n
+	s.n -= n
+	s.items = s.items[size:]
+	return n
 }
 
 // endedBy reports whether err is what a task made of the end of ctx. The deadline ends the task's context in the worker too, and the task's

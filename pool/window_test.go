@@ -57,7 +57,7 @@ func TestAnAdaptiveWindowFollowsTheSpeedOfTheTasks(t *testing.T) {
 	require.True(t, w.acquire())
 	require.EqualValues(t, 4, w.size, "nothing is known: four for each worker")
 	for mean, want := range map[time.Duration]int64{100: windowMost, 10 * time.Microsecond: 2000, time.Second: 4} {
-		w.core.speeds[w.job.fn] = &speed{mean: mean}
+		w.core.speeds[w.job.fn] = &speed{usual: mean}
 		w.resize()
 		require.Equal(t, want, w.size, "tasks of %v", mean)
 	}

@@ -144,6 +144,13 @@ func cutLongResult(b []byte) (r Result, rest []byte, ok bool) {
 func CheckResults(items []byte, count int) (failed int, err error) {
 	rest := items
 	for i := range count {
+		if len(rest) >= 2 && rest[0] == byte(Value) && rest[1] < 0x80 { // as in CutResult, without the call
+			end := 2 + int(rest[1])
+			if end <= len(rest) {
+				rest = rest[end:]
+				continue
+			}
+		}
 		r, after, ok := CutResult(rest)
 		if !ok {
 			return 0, violation(rest, "item %d of a Results frame is damaged", i)

@@ -87,6 +87,15 @@ func AppendItem(dst, value []byte) []byte {
 
 // CutItem takes one task item off the front of b. ok is false where there is none.
 func CutItem(b []byte) (value, rest []byte, ok bool) {
+	if len(b) > 0 && b[0] < 0x80 { // nearly every one
+		if end := 1 + int(b[0]); end <= len(b) {
+			return b[1:end:end], b[end:], true
+		}
+	}
+	return cutLongItem(b)
+}
+
+func cutLongItem(b []byte) (value, rest []byte, ok bool) {
 	n, size := readUint(b)
 	if size == 0 || n > uint64(len(b)-size) {
 		return nil, b, false
@@ -100,6 +109,10 @@ func CutItem(b []byte) (value, rest []byte, ok bool) {
 func SkipItems(b []byte, n int) int {
 	rest := b
 	for range n {
+		if len(rest) > 0 && rest[0] < 0x80 && int(rest[0]) < len(rest) { // as in CutItem, without the call
+			rest = rest[1+int(rest[0]):]
+			continue
+		}
 		var ok bool
 		if _, rest, ok = CutItem(rest); !ok {
 			return -1

@@ -31,17 +31,22 @@ func (f Func[A, R]) Name() string { return f.name }
 func Register[A, R any](name string, fn func(ctx context.Context, arg A) (R, error)) Func[A, R] {
 	args, named := codec.For[A](), codec.For[R]()
 	positional := named.Positional()
+	carries := args.Carries() || named.Carries()
+	lends := carries || named.Lends()
 	types := registry.Types{Arg: reflect.TypeFor[A](), Result: reflect.TypeFor[R]()}
 	registry.Register(name, types, func() registry.Invoke {
 		var a, noArg A // here, because what is decoded into is on the heap: one for each worker, not for each task
 		var r, noResult R
 		return func(ctx context.Context, arg []byte, how registry.How, dst []byte) (out, lent []byte, outcome wire.Outcome, err error) {
 			laps := serve.LapsOf(ctx)
-			by := carrierOf(ctx, args.Carries() || named.Carries())
-			if how.Owned {
+			by := carrierOf(ctx, carries)
+			switch {
+			case how.Owned:
 				err = args.DecodeOwnedBy(arg, &a, by)
-			} else {
+			case carries:
 				err = args.DecodeBy(arg, &a, by)
+			default:
+				err = args.Decode(arg, &a)
 			}
 			if err != nil {
 				return dst, nil, wire.Undecodable, err
@@ -58,7 +63,11 @@ func Register[A, R any](name string, fn func(ctx context.Context, arg A) (R, err
 			if how.Positional {
 				results = positional
 			}
-			out, lent, err = results.AppendLentBy(dst, &r, by)
+			if lends {
+				out, lent, err = results.AppendLentBy(dst, &r, by)
+			} else {
+				out, err = results.Append(dst, &r)
+			}
 			r = noResult
 			if err != nil {
 				return dst, nil, wire.Unencodable, err

@@ -25,7 +25,7 @@ type (
 func basicFuncs[T any]() (appendFunc[T], parseFunc[T]) {
 	switch any((*T)(nil)).(type) {
 	case *int:
-		return as[T](appendSigned[int], parseSigned[int])
+		return as[T](appendInt, parseInt)
 	case *int8:
 		return as[T](appendSigned[int8], parseSigned[int8])
 	case *int16:
@@ -88,6 +88,23 @@ func parseSigned[E signed](src []byte, v *E) error {
 	i, err := d.signed(bitsOf[E]())
 	*v = E(i)
 	return finish(&d, err, v)
+}
+
+// What there is most of has functions of its own: a generic one is called by way of another.
+
+func appendInt(dst []byte, v *int) ([]byte, error) {
+	if *v < 0 {
+		return appendNegative(dst, int64(*v)), nil
+	}
+	return AppendUint(dst, uint64(*v)), nil
+}
+
+func parseInt(src []byte, v *int) error {
+	if i, size := common(src); size == len(src) && size > 0 && int64(int(i)) == i {
+		*v = int(i)
+		return nil
+	}
+	return parseSigned(src, v)
 }
 
 func appendUnsigned[E unsigned](dst []byte, v *E) ([]byte, error) {

@@ -35,6 +35,9 @@ func bulkOf[T any]() bulk[T] {
 	return bulk[T]{}
 }
 
+// Lends reports whether AppendLent is anything but Append.
+func (c *Codec[T]) Lends() bool { return c.bulk.bytes != nil }
+
 // AppendLent is Append that does not copy a long []byte or string: it appends what stands before the bytes, and returns them, the memory of v, as lent. Both
 // together are the value.
 func (c *Codec[T]) AppendLent(dst []byte, v *T) (out, lent []byte, err error) {

@@ -13,6 +13,7 @@ type Codec[T any] struct {
 	append func(dst []byte, v *T) ([]byte, error)
 	decode func(src []byte, v *T) error
 	bulk   bulk[T]
+	each   each[T]
 
 	// nil where no value of T can hold a reference
 	appendBy func(dst []byte, v *T, by Carrier) ([]byte, error)
@@ -40,7 +41,7 @@ func newCodec[T any](t reflect.Type) *Codec[T] {
 	c := &Codec[T]{name: t.String()}
 	c.positional = c
 	if c.append, c.decode = basicFuncs[T](); c.append != nil {
-		c.bulk = bulkOf[T]()
+		c.bulk, c.each = bulkOf[T](), eachOf[T]()
 		c.appendBy, c.decodeBy = carriedFuncs[T]()
 		return c
 	}

@@ -16,22 +16,22 @@ var errNoLink = errors.New("shared memory: this worker has no way to get it")
 
 // Put implements codec.Carrier: for results that are long.
 func (t *Task) Put(b []byte) (ref codec.Ref, ok bool, err error) {
-	s := t.batch.server
+	s := t.batch().server
 	switch least := s.welcome.Blob; {
 	case s.blobs == nil || s.cfg.Inline || least <= 0 || len(b) < least:
 		return ref, false, nil
 	case uint64(len(b)) > s.welcome.Max:
 		return ref, false, fmt.Errorf("%w: %d bytes, more than the %d of WithMaxPayload", wire.ErrTooLarge, len(b), s.welcome.Max)
 	}
-	return s.blobs.OfferBytes(t.batch.id, t.offset, b)
+	return s.blobs.OfferBytes(t.batch().id, t.offset(), b)
 }
 
 // Take implements codec.Carrier.
 func (t *Task) Take(ref codec.Ref) ([]byte, error) {
-	if t.batch.server.blobs == nil {
+	if t.batch().server.blobs == nil {
 		return nil, errNoLink
 	}
-	return t.batch.server.blobs.Copy(ref)
+	return t.batch().server.blobs.Copy(ref)
 }
 
 // Object implements codec.Carrier.
@@ -45,21 +45,21 @@ func (t *Task) Object(ref codec.Ref) (any, error) {
 
 // Pack implements blob.Carrier.
 func (t *Task) Pack(h *blob.Handle) (ref codec.Ref, contents []byte, err error) {
-	c := t.batch.server.blobs
+	c := t.batch().server.blobs
 	if c == nil { // a worker that shares no memory with its parent
 		contents, err = h.Bytes()
 		return ref, contents, err
 	}
-	ref, err = c.Offer(t.batch.id, t.offset, h)
+	ref, err = c.Offer(t.batch().id, t.offset(), h)
 	return ref, nil, err
 }
 
 // Unpack implements blob.Carrier.
 func (t *Task) Unpack(ref codec.Ref) (*blob.Handle, error) {
-	if t.batch.server.blobs == nil {
+	if t.batch().server.blobs == nil {
 		return nil, errNoLink
 	}
-	return t.batch.server.blobs.Open(ref)
+	return t.batch().server.blobs.Open(ref)
 }
 
 // Fill implements blob.Carrier.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -15,8 +16,8 @@ import (
 
 const (
 	// headroom is what is kept free before an encoded result for everything that
-	// precedes it in a frame of its own: header, head and the item's own head.
-	headroom = wire.HeaderSize + 32 + 32
+	// precedes it in a frame of its own: header, head and the item's own head, however large the times in them.
+	headroom = wire.HeaderSize + 64 + 64
 
 	// keepScratch is the largest result buffer that is kept for the next task.
 	keepScratch = 4 << 20
@@ -25,10 +26,6 @@ const (
 	// reading of the clock (about 30 ns) has to do for watchEvery tasks.
 	watchEach  = 2 * time.Microsecond
 	watchEvery = 32
-
-	// tasksAtOnce is how many task contexts are allocated together. They are never reused: a
-	// goroutine that a task left behind may hold its context for ever.
-	tasksAtOnce = 32
 )
 
 // batch is the worker's record of one Tasks frame.
@@ -39,6 +36,7 @@ type batch struct {
 	head     wire.TasksHead
 	items    []byte
 	owned    bool      // items are memory of the batch's one task
+	kept     *[]byte   // the memory of items, which another batch may use after this one; nil where it is not worth it
 	deadline time.Time // the caller's; zero for none
 
 	// Where somebody asks where the time goes; else zero.
@@ -46,22 +44,56 @@ type batch struct {
 	shown   int64         // the same, where the parent has the same clock
 	laps    *Laps         // of the task that is running, or ran last
 
-	fresh []Task // contexts not used yet
-
-	offset int         // of the task that is running, or ran last
-	last   *Task       // it
-	over   atomic.Bool // nothing of the batch runs any more
+	kin    *family // of the task that is running, or ran last
+	place  int     // its place there
+	offset int     // and in the batch
+	over   atomic.Bool
+	own    family // the first tasks
 }
 
+// limited reports whether time ends something of the tasks.
+func (b *batch) limited() bool { return b.head.Soft > 0 || b.head.Hard > 0 || !b.deadline.IsZero() }
+
+// task makes the context of the task at an offset.
 func (b *batch) task(offset int) *Task {
-	if len(b.fresh) == 0 {
-		b.fresh = make([]Task, min(tasksAtOnce, b.count-offset))
+	place := offset - b.kin.first
+	if place >= tasksAtOnce {
+		b.kin = &family{batch: b, first: offset}
+		place = 0
 	}
-	t := &b.fresh[0]
-	b.fresh = b.fresh[1:]
-	t.batch, t.offset = b, offset
-	b.last = t
+	b.offset, b.place = offset, place
+	t := &b.kin.tasks[place]
+	t.place = uint8(place)
 	return t
+}
+
+// keepItems is the size from which on the memory of items is used again.
+const keepItems = 512
+
+var itemMemory = sync.Pool{New: func() any { return new([]byte) }}
+
+// keep gives the batch its items. The memory of a frame is used again for the next one, so they are copied where it is not owned.
+func (b *batch) keep(items []byte, owned bool) {
+	switch {
+	case owned:
+		b.items = items
+	case len(items) < keepItems:
+		b.items = append(make([]byte, 0, len(items)), items...)
+	default:
+		b.kept = itemMemory.Get().(*[]byte)
+		*b.kept = append((*b.kept)[:0], items...)
+		b.items = *b.kept
+	}
+	b.own.batch, b.kin = b, &b.own
+}
+
+// release gives the memory of the items back: nothing that was decoded refers to it.
+func (b *batch) release() {
+	b.items = nil
+	if b.kept != nil {
+		itemMemory.Put(b.kept)
+		b.kept = nil
+	}
 }
 
 // execLoop runs batches until Stop. A task that leaves by runtime.Goexit takes this
@@ -100,40 +132,76 @@ func (s *Server) resume(b *batch) {
 // run runs what is left of a batch.
 func (s *Server) run(b *batch) {
 	invoke := s.lookup(b.head.Func)
+	claims := s.cfg.Page.Claimer(b.id)
 	w := stopwatch{perTask: b.laps != nil}
 	w.start()
 	s.busy.Store(true)
-	for !s.gone.Load() {
-		if b.head.Hard > 0 {
-			s.cfg.Page.Begin(shm.Clock())
-		}
-		offset, ok := s.cfg.Page.Claim(b.id)
-		b.finishLast()
-		if !ok {
-			break
-		}
-		arg, rest, ok := wire.CutItem(b.items)
-		if !ok {
-			s.broken <- fmt.Errorf("task %d of batch %d is damaged", offset, b.id)
-			s.gone.Store(true) // nothing that comes after it can be trusted
-			return
-		}
-		b.items, b.offset = rest, offset
-		s.announce(b)
-		s.one(b, invoke, arg, &w)
+	for !s.stretch(b, &claims, invoke, &w) {
 	}
 	b.over.Store(true)
 	b.finishLast()
 	s.busy.Store(false)
 	s.settle()
 	s.forget(b.id)
+	b.release()
 }
 
-// finishLast ends the context of the task that ran last, once others can tell that it is over: whoever began to wait for its end
-// before that is seen here, whoever does after it sees the end.
+// stretch runs tasks of a batch until none is left, or one has panicked: to be ready for that anew for each task would
+// take longer than a tiny one.
+func (s *Server) stretch(b *batch, claims *shm.Claimer, invoke registry.Invoke, w *stopwatch) (over bool) {
+	limited := b.limited()
+	running := false
+	defer func() {
+		if running { // else it is no task that panics
+			s.fell(b, panicked(recover()), w)
+		}
+	}()
+	how := registry.How{Owned: b.owned, Positional: b.head.Flags&wire.Positional != 0}
+	for !s.gone.Load() {
+		if b.head.Hard > 0 {
+			s.cfg.Page.Begin(shm.Clock())
+		}
+		offset, ok := claims.Claim()
+		b.finishLast()
+		if !ok {
+			break
+		}
+		s.out.expectTask()
+		arg, rest, ok := wire.CutItem(b.items)
+		if !ok {
+			s.broken <- fmt.Errorf("task %d of batch %d is damaged", offset, b.id)
+			s.gone.Store(true) // nothing that comes after it can be trusted
+			break
+		}
+		b.items = rest
+		t := b.task(offset)
+		if !s.cfg.Shared {
+			s.announce(b)
+		}
+		if limited {
+			t.wind()
+		}
+		b.laps.begin()
+		scratch := s.out.takeScratch()
+		running = true
+		out, lent, outcome, err := invoke(t, arg, how, scratch)
+		running = false
+		if err != nil || uint64(len(out)-headroom+len(lent)) > s.welcome.Max {
+			out, outcome = s.failed(t, out, lent, outcome, err)
+			lent = nil
+		}
+		b.finishLast()
+		s.answer(b, out, lent, outcome, w)
+		s.settle()
+	}
+	return true
+}
+
+// finishLast ends the context of the task that ran last, once its function has returned. It is called again when others can tell that it is
+// over: whoever began to wait for its end before that is seen here, whoever does after it sees the end.
 func (b *batch) finishLast() {
-	if t := b.last; t != nil {
-		t.finish()
+	if b.kin.ends.Load() != nil {
+		b.kin.tasks[b.place].finish()
 	}
 }
 
@@ -153,67 +221,42 @@ func (s *Server) lookup(name string) registry.Invoke {
 
 // announce tells a parent that sees no page which task begins.
 func (s *Server) announce(b *batch) {
-	if !s.cfg.Shared {
-		_ = s.out.write(wire.AppendControl(nil, wire.Started, b.id, uint32(b.offset), nil))
-	}
+	_ = s.out.write(wire.AppendControl(nil, wire.Started, b.id, uint32(b.offset), nil))
 }
 
-// one runs one task and hands its result to the outbox.
-func (s *Server) one(b *batch, invoke registry.Invoke, arg []byte, w *stopwatch) {
-	t := b.task(b.offset)
-	t.wind()
-	b.laps.begin()
-	out, lent, outcome := s.call(t, invoke, arg)
-	t.finish()
-	s.answer(b, out, lent, outcome, w)
-	s.settle()
-}
-
-// call invokes the function and turns whatever comes of it into an outcome and its value,
-// which lies in s.out.scratch behind headroom, but for the bytes that are lent.
-func (s *Server) call(t *Task, invoke registry.Invoke, arg []byte) (out, lent []byte, outcome wire.Outcome) {
-	scratch := s.out.takeScratch()
-	returned := false
-	defer func() {
-		if returned {
-			return
-		}
-		failure := panicked(recover())
-		out, lent, outcome = failure.append(scratch), nil, wire.Panicked
-		if failure.goexit {
-			s.leave(t, out)
-		}
-	}()
-	out, lent, outcome, err := invoke(t, arg, registry.How{Owned: t.batch.owned, Positional: t.batch.head.Flags&wire.Positional != 0}, scratch)
-	if err != nil && outcome == wire.Failed && t.isOverdue() {
-		outcome = wire.Overdue
-	}
-	if size := uint64(len(out) - headroom + len(lent)); err == nil && size > s.welcome.Max {
+// failed returns what to answer for a task that has no result, or one that is too long.
+func (s *Server) failed(t *Task, out, lent []byte, outcome wire.Outcome, err error) ([]byte, wire.Outcome) {
+	switch {
+	case err == nil:
+		size := len(out) - headroom + len(lent)
 		err = fmt.Errorf("%w: %d bytes, more than the %d of WithMaxPayload", wire.ErrTooLarge, size, s.welcome.Max)
 		outcome = wire.Unencodable
+	case outcome == wire.Failed && t.isOverdue():
+		outcome = wire.Overdue
 	}
-	if err != nil {
-		out, lent = remote.Append(scratch[:headroom], err), nil
-	}
-	returned = true
-	return out, lent, outcome
+	return remote.Append(out[:headroom], err), outcome
 }
 
-// leave answers for a task that takes its goroutine with it; nothing after the call of
-// the function will run.
-func (s *Server) leave(t *Task, out []byte) {
-	t.finish()
-	var w stopwatch
-	w.start()
-	s.answer(t.batch, out, nil, wire.Panicked, &w)
+// fell answers for a task that has panicked. If it takes its goroutine with it, nothing after the call of the function will run.
+func (s *Server) fell(b *batch, failure panicValue, w *stopwatch) {
+	out := failure.append(s.out.takeScratch())
+	b.finishLast()
+	if failure.goexit {
+		w.start()
+	}
+	s.answer(b, out, nil, wire.Panicked, w)
 	s.settle()
 }
 
 func (s *Server) answer(b *batch, out, lent []byte, outcome wire.Outcome, w *stopwatch) {
 	last := b.offset+1 >= b.count
 	b.laps.end() // before the CPU time is asked for, which takes longer than a tiny task
-	exec, cpu := w.lap(last)
-	s.out.add(b, out, lent, outcome, exec, cpu, b.laps.cost(b.arrived, cpu), last && len(s.work) == 0 || !s.cfg.Shared)
+	var took lapse
+	if w.unread++; last || w.unread >= w.patience {
+		took = w.lap()
+	}
+	now := !s.cfg.Shared || last && (b.head.First < 0 || len(s.work) == 0) // calls without an index are waited for one by one
+	s.out.add(b, out, lent, outcome, took, b.laps.cost(b.arrived, took.cpu), now)
 }
 
 func (s *Server) flush() { s.out.flush() }

@@ -15,7 +15,7 @@ type Laps struct {
 // LapsOf returns the laps of the task whose own context ctx is, nil where nobody wants them.
 func LapsOf(ctx context.Context) *Laps {
 	if t, ok := ctx.(*Task); ok {
-		return t.batch.laps
+		return t.batch().laps
 	}
 	return nil
 }

@@ -22,20 +22,20 @@ const (
 // outbox is the way out of a worker: results through the ring, everything else as it comes.
 //
 // Results are published in the ring one by one and written to the pipe many at a time: by
-// execLoop when it has nothing more to run, when much has gathered, or by a timer
-// when a task takes long. A result that is only published takes no lock: how many there are is in the page, and whose they are is
+// execLoop when it has nothing more to run, when much has gathered, or by a timer, which runs while tasks do. A result that is only published takes no lock: how many there are is in the page, and whose they are is
 // written down where a batch begins.
 type outbox struct {
 	put  func(pieces [][]byte) error // writes them all
 	page *shm.Page
 
 	// Of execLoop alone.
+	ring    *shm.Ring
 	scratch []byte // where a result is encoded
 	id      uint64 // the batch and offset that the open group goes on with; 0 for none
 	next    int
 
 	written atomic.Uint64 // the shm.Mark up to which everything is written
-	armed   atomic.Bool   // the timer runs
+	armed   atomic.Bool   // the timer runs, or is about to look at the page
 	exec    atomic.Int64  // time taken by tasks of the last group, not yet in its head
 	cpu     atomic.Int64
 
@@ -55,7 +55,7 @@ type group struct {
 }
 
 func newOutbox(w io.Writer, page *shm.Page) *outbox {
-	o := &outbox{put: vectorWriter(w), page: page}
+	o := &outbox{put: vectorWriter(w), page: page, ring: page.Ring()}
 	o.timer = time.AfterFunc(time.Hour, o.onTimer)
 	o.timer.Stop()
 	return o
@@ -71,26 +71,33 @@ func (o *outbox) takeScratch() []byte {
 
 // add takes one result: out holds the value behind headroom, but for the bytes that are lent. now says that nothing
 // will follow for a while.
-func (o *outbox) add(b *batch, out, lent []byte, outcome wire.Outcome, exec, cpu time.Duration, cost *wire.Cost, now bool) {
-	o.scratch = out[:headroom]
+func (o *outbox) add(b *batch, out, lent []byte, outcome wire.Outcome, took lapse, cost *wire.Cost, now bool) {
+	if &out[0] != &o.scratch[0] {
+		o.scratch = out[:headroom] // it has grown
+	}
 	item := withHead(out, outcome, cost, len(out)-headroom+len(lent))
 	if len(item)+len(lent) > shm.MaxRingItem {
-		o.writeLarge(b, out, len(item), lent, wire.ResultsHead{Exec: exec, CPU: cpu, Arrived: b.shown})
+		o.writeLarge(b, out, len(item), lent, wire.ResultsHead{Exec: took.exec, CPU: took.cpu, Arrived: b.shown})
 		return
 	}
 	if o.id != b.id || o.next != b.offset {
 		o.open(b)
 	}
 	o.next++
-	if exec > 0 || cpu > 0 {
-		o.exec.Add(int64(exec))
-		o.cpu.Add(int64(cpu))
+	if took != (lapse{}) {
+		o.exec.Add(int64(took.exec))
+		o.cpu.Add(int64(took.cpu))
 	}
-	_, waiting := o.page.Publish(item).Since(shm.Mark(o.written.Load()))
-	switch {
-	case now || waiting >= flushAt:
+	o.ring.Publish(item)
+	if _, waiting := o.ring.Mark().Since(shm.Mark(o.written.Load())); now || waiting >= flushAt {
 		o.flush()
-	case !o.armed.Load(): // looked at after the result was published: see flushLocked
+	}
+}
+
+// expectTask sees to it that what is published does not wait for the task that begins now. The claim is made, so that whoever looks at the page from now on
+// sees all of it: the timer, if it has been taken for running here, has yet to look.
+func (o *outbox) expectTask() {
+	if !o.armed.Load() && o.ring.Mark() != shm.Mark(o.written.Load()) {
 		o.arm()
 	}
 }
@@ -100,7 +107,7 @@ func (o *outbox) open(b *batch) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.settleLocked()
-	o.groups = append(o.groups, group{id: b.id, from: b.offset, start: o.page.Published(), head: wire.ResultsHead{Arrived: b.shown}})
+	o.groups = append(o.groups, group{id: b.id, from: b.offset, start: o.ring.Mark(), head: wire.ResultsHead{Arrived: b.shown}})
 	o.id, o.next = b.id, b.offset
 }
 
@@ -122,6 +129,10 @@ func (o *outbox) arm() {
 
 // withHead puts the item's head right before the value, which has size bytes, and returns the item.
 func withHead(out []byte, outcome wire.Outcome, cost *wire.Cost, size int) []byte {
+	if size < 0x80 && cost == nil { // the shape of nearly every result
+		out[headroom-2], out[headroom-1] = byte(outcome), byte(size)
+		return out[headroom-2:]
+	}
 	var head [64]byte
 	n := len(wire.AppendResultHead(head[:0], outcome, cost, size))
 	copy(out[headroom-n:], head[:n])
@@ -145,9 +156,12 @@ func (o *outbox) writeLarge(b *batch, out []byte, item int, lent []byte, head wi
 	o.id = 0 // the next result begins a group
 }
 
+// onTimer writes what is published. armed is taken back before the page is looked at: who publishes after that look, and then claims a task, arms
+// the timer again. Whoever else writes leaves the timer as it is: to set it for every frame would take longer than now and then to write too early.
 func (o *outbox) onTimer() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.armed.Store(false)
 	o.flushLocked()
 }
 
@@ -157,12 +171,8 @@ func (o *outbox) flush() {
 	o.flushLocked()
 }
 
-// flushLocked writes what is published. armed is taken back before the page is looked at: who publishes after that look sees it, and arms the
-// timer again.
+// flushLocked writes what is published.
 func (o *outbox) flushLocked() {
-	if o.armed.Swap(false) {
-		o.timer.Stop()
-	}
 	o.settleLocked()
 	frames, end := o.frames[:0], o.page.Published()
 	for i := range o.groups {

@@ -229,10 +229,8 @@ func (s *Server) accept(f wire.Frame) error {
 	if s.cfg.Shared && !s.cfg.Page.Waits(f.ID) {
 		return nil // taken back whole while it was on its way: the parent has forgotten it, and there may be any number of them
 	}
-	if !f.Owned {
-		items = append(make([]byte, 0, len(items)), items...)
-	}
-	b := &batch{server: s, id: f.ID, count: int(f.Count), head: head, items: items, owned: f.Owned && f.Count == 1}
+	b := &batch{server: s, id: f.ID, count: int(f.Count), head: head, owned: f.Owned && f.Count == 1}
+	b.keep(items, f.Owned)
 	if head.Flags&wire.WantTiming != 0 {
 		b.arrived, b.laps = monotonic(), &Laps{}
 		if s.cfg.Shared {
@@ -271,7 +269,7 @@ func (s *Server) cancel(batch uint64, offset int) {
 	defer s.mu.Unlock()
 	s.cancelled[batch] = offset
 	s.pending.Store(true)
-	s.endWatchedLocked(func(t *Task) bool { return t.batch.id == batch && t.offset == offset })
+	s.endWatchedLocked(func(t *Task) bool { return t.batch().id == batch && t.offset() == offset })
 }
 
 // cancelsLocked reports whether a task is to end: the worker stops, or a Cancel named the task.
@@ -279,8 +277,8 @@ func (s *Server) cancelsLocked(t *Task) bool {
 	if s.stopping.Load() {
 		return true
 	}
-	at, ok := s.cancelled[t.batch.id]
-	return ok && at == t.offset
+	at, ok := s.cancelled[t.batch().id]
+	return ok && at == t.offset()
 }
 
 // forget drops what is known of Cancels for a batch that is answered, and for all before it.

@@ -402,3 +402,38 @@ func TestReportsAndRecordsNameTheirTask(t *testing.T) {
 		require.Equal(t, wire.Value, all[0].outcome)
 	}
 }
+
+var kept = make(chan context.Context, 1)
+
+func init() {
+	register("keep", func(ctx context.Context, arg []byte) ([]byte, error) {
+		if arg[0]%3 == 0 {
+			_ = ctx.Done() // somebody may wait for the end of every third
+		}
+		kept <- ctx
+		return arg, nil
+	})
+}
+
+// Contexts are made many at a time, and each is a byte of those: none may be taken for another.
+func TestEveryTaskOfALongBatchHasAContextOfItsOwn(t *testing.T) {
+	const n = 200
+	p := start(t, true, wire.WelcomeBody{})
+	args := make([][]byte, n)
+	for i := range args {
+		args[i] = []byte{byte(i)}
+	}
+	p.tasks(wire.TasksHead{Func: "keep", First: 1000}, args...)
+	var all []context.Context
+	for range n {
+		all = append(all, <-kept)
+	}
+	p.results(n)
+	p.tasks(wire.TasksHead{Func: "keep"}, []byte{0}) // the batch before it is over when this one runs
+	<-kept
+	for i, ctx := range all {
+		require.Equal(t, 1000+i, serve.FromContext(ctx).Index())
+		require.ErrorIs(t, ctx.Err(), context.Canceled)
+		<-ctx.Done()
+	}
+}

@@ -5,18 +5,53 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"github.com/procpool/procpool/internal/codec"
 	"github.com/procpool/procpool/wire"
 )
 
-// Task is the context of one running task, and what the task can ask of its worker. There is one for each task, so it is small, and
-// running one that never looks at its context costs nothing beyond its memory: whether it has been cancelled, or has
-// ended, is found out when somebody asks.
-type Task struct {
-	batch  *batch
-	offset int
-	end    atomic.Pointer[ending] // nil until somebody waits for the end, where nothing ends with time
+// Task is the context of one running task, and what the task can ask of its worker. There is one for each task, so it is as small as it can be: one byte,
+// its place among those that were made together. Running one that never looks at its context costs nothing beyond that: whether it has been
+// cancelled, or has ended, is found out when somebody asks.
+type Task struct{ place uint8 }
+
+// tasksAtOnce is how many tasks are made together. They are never used again: a goroutine that a task left behind may hold its context for ever.
+const tasksAtOnce = 40
+
+// family is tasks that were made together. It can be found from each of them.
+type family struct {
+	batch *batch
+	first int                     // the offset of the first
+	ends  atomic.Pointer[endings] // nil until somebody waits for the end of one, where nothing ends with time
+	tasks [tasksAtOnce]Task
+}
+
+type endings [tasksAtOnce]atomic.Pointer[ending]
+
+// family returns those that t was made with, by its place in their array.
+func (t *Task) family() *family {
+	return (*family)(unsafe.Add(unsafe.Pointer(t), -int(unsafe.Offsetof(family{}.tasks))-int(t.place)))
+}
+
+func (t *Task) batch() *batch { return t.family().batch }
+func (t *Task) offset() int   { return t.family().first + int(t.place) }
+
+// ending returns the end that somebody waits for, nil if nobody does.
+func (t *Task) ending() *ending {
+	if all := t.family().ends.Load(); all != nil {
+		return all[t.place].Load()
+	}
+	return nil
+}
+
+// setEndingLocked says that somebody waits.
+func (t *Task) setEndingLocked(e *ending) {
+	f := t.family()
+	if f.ends.Load() == nil {
+		f.ends.Store(&endings{})
+	}
+	f.ends.Load()[t.place].Store(e)
 }
 
 // ending is the end of a context that somebody waits for, or that comes with time.
@@ -43,12 +78,10 @@ func FromContext(ctx context.Context) *Task {
 	return t
 }
 
-// wind makes the clock of a task that begins now, if it needs one.
+// wind makes the clock of a task that begins now, of a batch that is limited.
 func (t *Task) wind() {
-	head, due := &t.batch.head, t.batch.deadline
-	if head.Soft <= 0 && head.Hard <= 0 && due.IsZero() {
-		return
-	}
+	b := t.batch()
+	head, due := &b.head, b.deadline
 	c := &clock{deadline: due}
 	switch {
 	case head.Soft > 0:
@@ -67,7 +100,7 @@ func (t *Task) wind() {
 
 // clock returns the clock of a task that has one.
 func (t *Task) clock() *clock {
-	if e := t.end.Load(); e != nil {
+	if e := t.ending(); e != nil {
 		return e.clock
 	}
 	return nil
@@ -78,7 +111,7 @@ func (t *Task) expire() {
 	if c := t.clock(); c.soft {
 		c.overdue.Store(true) // before the context ends: the task may return at once
 	}
-	s := t.batch.server
+	s := t.batch().server
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.endLocked(t, context.DeadlineExceeded)
@@ -117,17 +150,17 @@ func (t *Task) Done() <-chan struct{} { return t.watch(nil).done }
 
 // watch makes the end of the context something that can be waited for.
 func (t *Task) watch(c *clock) *ending {
-	if e := t.end.Load(); e != nil {
+	if e := t.ending(); e != nil {
 		return e
 	}
-	s := t.batch.server
+	s := t.batch().server
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if e := t.end.Load(); e != nil {
+	if e := t.ending(); e != nil {
 		return e
 	}
 	e := &ending{done: make(chan struct{}), clock: c}
-	t.end.Store(e)
+	t.setEndingLocked(e)
 	s.watched = append(s.watched, t)
 	switch { // looked at after the store: execLoop looks for it when the task is over
 	case t.isOver():
@@ -140,13 +173,13 @@ func (t *Task) watch(c *clock) *ending {
 
 // isOver reports whether the task has returned: the next one has been claimed, or the batch has ended.
 func (t *Task) isOver() bool {
-	b := t.batch
-	return b.over.Load() || b.server.cfg.Page.Started(b.id) > t.offset+1
+	b := t.batch()
+	return b.over.Load() || b.server.cfg.Page.Started(b.id) > t.offset()+1
 }
 
 // Err implements context.Context.
 func (t *Task) Err() error {
-	if e := t.end.Load(); e != nil {
+	if e := t.ending(); e != nil {
 		if err := e.err.Load(); err != nil {
 			return *err
 		}
@@ -155,7 +188,7 @@ func (t *Task) Err() error {
 	if t.isOver() {
 		return finished
 	}
-	if s := t.batch.server; s.pending.Load() || s.stopping.Load() {
+	if s := t.batch().server; s.pending.Load() || s.stopping.Load() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.cancelsLocked(t) {
@@ -174,21 +207,21 @@ func (t *Task) Value(key any) any {
 }
 
 // String keeps fmt from walking into the worker's innards when a context is printed.
-func (t *Task) String() string { return "procpool task " + t.batch.head.Func }
+func (t *Task) String() string { return "procpool task " + t.batch().head.Func }
 
 // finished is what the context of a task that has returned says.
 var finished = context.Canceled
 
 // finish ends the context of a task that has returned, for goroutines that it left behind. Only execLoop calls it.
 func (t *Task) finish() {
-	e := t.end.Load()
+	e := t.ending()
 	if e == nil {
 		return // nobody waits
 	}
 	if e.clock != nil && e.clock.timer != nil {
 		e.clock.timer.Stop()
 	}
-	s := t.batch.server
+	s := t.batch().server
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.endLocked(t, finished)
@@ -196,7 +229,7 @@ func (t *Task) finish() {
 
 // endLocked ends the context of a watched task. The first cause stands.
 func (s *Server) endLocked(t *Task, cause error) {
-	e := t.end.Load()
+	e := t.ending()
 	if i := slices.Index(s.watched, t); i >= 0 {
 		s.watched = slices.Delete(s.watched, i, i+1)
 		e.err.Store(&cause)
@@ -214,32 +247,32 @@ func (s *Server) endWatchedLocked(which func(*Task) bool) {
 }
 
 // Head returns what the task has in common with its batch.
-func (t *Task) Head() *wire.TasksHead { return &t.batch.head }
+func (t *Task) Head() *wire.TasksHead { return &t.batch().head }
 
 // Index returns the task's index in its job, -1 where there is none.
-func (t *Task) Index() int { return t.batch.head.Index(t.offset) }
+func (t *Task) Index() int { return t.batch().head.Index(t.offset()) }
 
 // Slot returns the worker's place in the pool, -1 while it is a spare.
-func (t *Task) Slot() int { return int(t.batch.server.slot.Load()) }
+func (t *Task) Slot() int { return int(t.batch().server.slot.Load()) }
 
 // PID returns the process id that the worker gave in its hello.
-func (t *Task) PID() int { return t.batch.server.cfg.Hello.PID }
+func (t *Task) PID() int { return t.batch().server.cfg.Hello.PID }
 
 // LogLevel returns the lowest level of log records that the parent wants.
-func (t *Task) LogLevel() int { return t.batch.server.welcome.Level }
+func (t *Task) LogLevel() int { return t.batch().server.welcome.Level }
 
 // Log sends a log record to the parent. A record that cannot be sent is lost: there is
 // nobody to tell.
 func (t *Task) Log(record *wire.LogBody) {
-	s := t.batch.server
-	if frame, err := wire.AppendMap(nil, wire.Log, t.batch.id, uint32(t.offset), record); err == nil {
+	s := t.batch().server
+	if frame, err := wire.AppendMap(nil, wire.Log, t.batch().id, uint32(t.offset()), record); err == nil {
 		_ = s.out.write(frame)
 	}
 }
 
 // Report sends a progress value to the parent, if anybody there listens.
 func (t *Task) Report(value any) error {
-	s := t.batch.server
+	s := t.batch().server
 	if !s.welcome.Reports || t.isOver() {
 		return nil
 	}
@@ -250,5 +283,5 @@ func (t *Task) Report(value any) error {
 	if len(payload) > wire.MaxControlBytes {
 		return wire.ErrTooLarge
 	}
-	return s.out.write(wire.AppendControl(nil, wire.Report, t.batch.id, uint32(t.offset), payload))
+	return s.out.write(wire.AppendControl(nil, wire.Report, t.batch().id, uint32(t.offset()), payload))
 }

@@ -30,19 +30,32 @@ func join(batch, next, limit uint64) uint64 { return tagOf(batch) | next<<nextSh
 // sends the batch, when no other batch with the same word is unanswered.
 func (p *Page) Arm(batch uint64, n int) { p.claim(batch).Store(join(batch, 0, uint64(n))) }
 
+// A Claimer starts the tasks of one batch, for one goroutine at a time.
+type Claimer struct {
+	word *atomic.Uint64
+	id   uint64
+	seen uint64 // the word, as it was last seen
+}
+
+// Claimer returns what starts the tasks of a batch.
+func (p *Page) Claimer(batch uint64) Claimer {
+	word := p.claim(batch)
+	return Claimer{word: word, id: batch, seen: word.Load()}
+}
+
 // Claim starts the next task of the batch: it returns its offset, or false where
 // no task is left.
-func (p *Page) Claim(batch uint64) (offset int, ok bool) {
-	word := p.claim(batch)
+func (c *Claimer) Claim() (offset int, ok bool) {
 	for {
-		old := word.Load()
-		next, limit := split(old, batch)
-		if next >= limit {
+		next, limit := split(c.seen, c.id)
+		if next >= limit { // a limit only falls
 			return 0, false
 		}
-		if word.CompareAndSwap(old, join(batch, next+1, limit)) {
+		if claimed := c.seen + 1<<nextShift; c.word.CompareAndSwap(c.seen, claimed) {
+			c.seen = claimed
 			return int(next), true
 		}
+		c.seen = c.word.Load()
 	}
 }
 

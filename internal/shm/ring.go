@@ -1,5 +1,7 @@
 package shm
 
+import "unsafe"
+
 // Mark is a position in the ring: how many items, and how many bytes, were ever appended before it, each modulo a number that is
 // far above what the ring holds. Both are in one word so that they belong to each other whenever it is read.
 type Mark uint64
@@ -18,15 +20,39 @@ func (m Mark) Since(from Mark) (items, bytes int) {
 	return int((m>>markBits - from>>markBits) & countMask), int((m - from) & markMask)
 }
 
+// A Ring is the worker's end of a page's ring, for one goroutine at a time. It knows by itself how much was published: nobody else publishes.
+type Ring struct {
+	mem  []byte // RingSize bytes
+	word *uint64
+	mark Mark
+}
+
+// Ring returns the end that appends.
+func (p *Page) Ring() *Ring {
+	return &Ring{
+		mem:  p.mem[offRing : offRing+RingSize : offRing+RingSize],
+		word: (*uint64)(unsafe.Pointer(&p.mem[offPublish])),
+		mark: p.Published(),
+	}
+}
+
+// Mark returns how much was ever published.
+func (r *Ring) Mark() Mark { return r.mark }
+
 // Publish appends a result item of at most MaxRingItem bytes and makes it visible. The
-// worker calls it; it sees to it that no more than RingSize bytes are unwritten.
-func (p *Page) Publish(item []byte) Mark {
-	word := p.word(offPublish)
-	old := Mark(word.Load())
-	p.put(old.Bytes(), item)
-	now := Mark(uint64(old)&^markMask + 1<<markBits | (old.Bytes()+uint64(len(item)))&markMask)
-	word.Store(uint64(now))
-	return now
+// worker sees to it that no more than RingSize bytes are unwritten. Who publishes, and then claims the next task, may rely on it that whoever sees the
+// claim sees the result; without a claim after it, others see it soon, but nobody can tell when.
+func (r *Ring) Publish(item []byte) {
+	at := r.mark.Bytes()
+	if short := 16; len(item) <= short && cap(item) >= short && at%RingSize <= RingSize-uint64(short) {
+		// Two words, whatever they hold behind the item: nothing is there yet. A call would take longer.
+		*(*[16]byte)(r.mem[at%RingSize:]) = *(*[16]byte)(item[:short])
+	} else {
+		n := copy(r.mem[at%RingSize:], item)
+		copy(r.mem, item[n:])
+	}
+	r.mark = Mark(uint64(r.mark)&^markMask + 1<<markBits | (at+uint64(len(item)))&markMask)
+	publish(r.word, uint64(r.mark))
 }
 
 // Published returns how much was ever published.
@@ -49,10 +75,4 @@ func (p *Page) Unreceived(received uint64) (items []byte, ok bool) {
 		return nil, false
 	}
 	return p.AppendFrom(nil, received, int(n)), true
-}
-
-func (p *Page) put(at uint64, item []byte) {
-	ring := p.mem[offRing : offRing+RingSize]
-	n := copy(ring[at%RingSize:], item)
-	copy(ring, item[n:])
 }

@@ -24,8 +24,9 @@ func TestEveryTaskIsEitherClaimedOnceOrTakenBack(t *testing.T) {
 			}
 		})
 		claimed := 0
+		claims := p.Claimer(batch)
 		for {
-			offset, ok := p.Claim(batch)
+			offset, ok := claims.Claim()
 			if !ok {
 				break
 			}
@@ -34,7 +35,7 @@ func TestEveryTaskIsEitherClaimedOnceOrTakenBack(t *testing.T) {
 		}
 		taking.Wait()
 		for { // what was not taken back when the claims ran out is still to be had
-			if _, ok := p.Claim(batch); !ok {
+			if _, ok := claims.Claim(); !ok {
 				break
 			}
 			claimed++
@@ -50,40 +51,44 @@ func TestAWordThatIsArmedAgainGivesNothingToTheBatchBefore(t *testing.T) {
 	p.Arm(3, 5)
 	require.Equal(t, 0, p.Recall(3, 0))
 	p.Arm(3+shm.Claims, 2)
-	_, ok := p.Claim(3)
+	late := p.Claimer(3)
+	_, ok := late.Claim()
 	require.False(t, ok)
 	require.Zero(t, p.Started(3))
 	require.Zero(t, p.Recall(3, 0))
+	again := p.Claimer(3 + shm.Claims)
 	for want := range 2 {
-		offset, ok := p.Claim(3 + shm.Claims)
+		offset, ok := again.Claim()
 		require.True(t, ok)
 		require.Equal(t, want, offset)
 	}
-	_, ok = p.Claim(3 + shm.Claims)
+	_, ok = again.Claim()
 	require.False(t, ok)
 }
 
 func TestTheLimitNeverFallsBelowWhatHasStarted(t *testing.T) {
 	p := shm.NewLocal()
 	p.Arm(1, 10)
+	claims := p.Claimer(1)
 	for range 4 {
-		_, ok := p.Claim(1)
+		_, ok := claims.Claim()
 		require.True(t, ok)
 	}
 	require.Equal(t, 7, p.Recall(1, 7))
 	require.Equal(t, 7, p.Recall(1, 9), "what was taken back does not return")
 	require.Equal(t, 4, p.Recall(1, 0))
-	_, ok := p.Claim(1)
+	_, ok := claims.Claim()
 	require.False(t, ok)
 }
 
 func TestTheRingKeepsWhatIsNotReceivedOverItsEnd(t *testing.T) {
 	p := shm.NewLocal()
+	ring := p.Ring()
 	random := rand.New(rand.NewPCG(1, 2))
 	received := uint64(0)
 	var waiting []byte
 	for range 2_000 {
-		item := make([]byte, 1+random.IntN(shm.MaxRingItem/8))
+		item := make([]byte, 1+random.IntN(shm.MaxRingItem>>random.IntN(12)))
 		for i := range item {
 			item[i] = byte(random.Uint32())
 		}
@@ -91,7 +96,9 @@ func TestTheRingKeepsWhatIsNotReceivedOverItsEnd(t *testing.T) {
 			received += uint64(len(waiting))
 			waiting = nil
 		}
-		require.Equal(t, received+uint64(len(waiting)+len(item)), p.Publish(item).Bytes())
+		ring.Publish(item)
+		require.Equal(t, received+uint64(len(waiting)+len(item)), p.Published().Bytes())
+		require.Equal(t, ring.Mark(), p.Published())
 		waiting = append(waiting, item...)
 		got, ok := p.Unreceived(received)
 		require.True(t, ok)
@@ -101,11 +108,12 @@ func TestTheRingKeepsWhatIsNotReceivedOverItsEnd(t *testing.T) {
 
 func TestAPageThatClaimsWhatCannotBeIsNotBelieved(t *testing.T) {
 	p := shm.NewLocal()
-	p.Publish([]byte("abc"))
+	ring := p.Ring()
+	ring.Publish([]byte("abc"))
 	_, ok := p.Unreceived(4)
 	require.False(t, ok, "fewer bytes published than received")
 	for range shm.RingSize/1024 + 1 {
-		p.Publish(make([]byte, 1024))
+		ring.Publish(make([]byte, 1024))
 	}
 	_, ok = p.Unreceived(0)
 	require.False(t, ok, "more bytes than the ring holds")
