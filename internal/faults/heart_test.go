@@ -253,7 +253,7 @@ func TestRow038TheRestartLimitIsTheUsers(t *testing.T) {
 }
 
 // Starts that fail slowly are never many in a short time. Who waits for a worker must hear of them all the same.
-func TestRow038StartsThatFailSlowlyBreakTheSlotToo(t *testing.T) {
+func TestStartsThatFailSlowlyBreakTheirSlotToo(t *testing.T) {
 	bad := make(chan struct{})
 	_, opts := puppets(t, func(p *puppet) {
 		select {
