@@ -5,6 +5,7 @@ package conformance_test
 import (
 	"context"
 	"runtime"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -193,7 +194,12 @@ func TestC081CloseDuringRecyclingLeavesNothing(t *testing.T) {
 			fs = append(fs, pool.Go(t.Context(), p, visiting, v))
 		}
 		procs := pids(p)
-		g.next(t).release() // its worker is renewed from here on
+		first := g.next(t) // its worker is renewed from here on
+		first.release()
+		i, err := strconv.Atoi(first.tag)
+		require.NoError(t, err)
+		_, err = answered(t, fs[i]) // before Close: the one that takes its place may be ready before the answer is here
+		require.NoError(t, err)
 		for _, v := range g.wait(t, 2) {
 			procs = append(procs, v.pid)
 		}
