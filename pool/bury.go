@@ -18,6 +18,7 @@ type WorkerExit struct {
 // bury accounts for a process that has ended and whose wire is read to the end: what it had finished is delivered, what was running is lost, what had not
 // started goes elsewhere.
 func (c *core) bury(p *proc) {
+	p.deafen()
 	_ = p.child.Pipe().Close() // nobody reads it
 	p.out.end()
 	p.text.wait()

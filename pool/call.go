@@ -41,8 +41,8 @@ type call struct {
 	lent       []byte // the end of it, where that is the caller's memory
 	due        time.Time
 	timing     *Timing // what Timed wants filled in; nil where nobody wants it
-	listens    bool    // its caller, who submits it now, reads the answer himself if nobody else does
-	direct     *proc   // the worker that got it at once then, and nothing else
+	listens    bool    // its caller, who submits it now, can take the answer himself
+	direct     *proc   // the worker that got it at once then, and whose page he watches for the answer
 	bound      bool    // the end of a context ends it: see watcher
 	positional bool    // its result may hold structs as arrays
 	pinned     *slot   // Broadcast: it runs there or nowhere
@@ -353,9 +353,6 @@ func (c *core) submit(ctx context.Context, call *call, cfg *callConfig) error {
 	c.outstanding.Add(1)
 	c.stats.Submitted++
 	c.enqueueLocked(call, cfg.priority, cfg)
-	if p := call.proc; call.listens && p != nil && len(p.inflight) == 1 {
-		call.direct = p
-	}
 	call.listens = false // whoever sends it later finds its caller asleep
 	c.unlock()
 	return nil

@@ -15,7 +15,6 @@ import (
 type process struct {
 	*osproc.Process
 	pipe *filePipe
-	wire *waiter // for Out
 }
 
 // startProcess starts the process of p and the pumps of its text.
@@ -49,10 +48,6 @@ func (p *proc) begin(spec *osproc.Spec) (*process, error) {
 		return nil, err
 	}
 	conn, err := started.In().SyscallConn()
-	var wire syscall.RawConn
-	if err == nil {
-		wire, err = started.Out().SyscallConn()
-	}
 	if err != nil { // only a closed file has none
 		err = fmt.Errorf("pipe to the worker: %w", err)
 	} else {
@@ -64,7 +59,7 @@ func (p *proc) begin(spec *osproc.Spec) (*process, error) {
 		started.Close()
 		return nil, err
 	}
-	return &process{started, newFilePipe(started.In(), conn), newWaiter(wire)}, nil
+	return &process{started, newFilePipe(started.In(), conn)}, nil
 }
 
 // limitAgain repeats what the start of a privileged Go program may have undone: its runtime raises the number of descriptors.
@@ -79,9 +74,6 @@ func (p *process) Wire() io.Reader { return p.Out() }
 
 // Pipe implements child.
 func (p *process) Pipe() pipe { return p.pipe }
-
-// Await implements child.
-func (p *process) Await(d time.Duration) bool { return p.wire.await(d) }
 
 // Bound implements child: of what the parent reads from the process, text included.
 func (p *process) Bound(d time.Duration) {

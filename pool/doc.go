@@ -59,8 +59,8 @@
 // A long []byte or string is lent: outbox.go writes it from the caller's memory, and whoever answers the call sees to it that nobody reads that any more.
 //
 // Two shortcuts make a single call cheap. A worker reads, runs and answers on one goroutine, and does not read while it runs a task unless it is
-// nudged (internal/serve/seat.go). In the parent, callers whose calls follow each other closely read their answers themselves (ear.go), while recv
-// stands back.
+// nudged (internal/serve/seat.go). The answer to a short call is taken from the status page by the caller who waits for it, and does not go through the
+// pipe (hear.go).
 //
 // Shared memory (Share, worker.NewBlob) travels by reference: share.go keeps what the pool has, and counts who needs it; carry.go what arguments
 // refer to, until their task is answered; offer.go what came with results, until they are decoded. A worker asks for memory when a task first
@@ -81,7 +81,7 @@
 //
 // Of a proc:
 //
-//	recv        the reader, when no caller is; started when the worker has said hello; ends with the wire, buries the proc; drain waits.
+//	recv        the reader; started when the worker has said hello; ends with the wire, buries the proc; drain waits.
 //	outbox.run  writes what the pipe does not take at once; ends with the outbox.
 //	watch       ends with the process; bounds the reading after it.
 //	pump        two, for the text of the worker; end with its pipes; bury waits.

@@ -133,7 +133,7 @@ func Call[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], arg A, o
 	f := begin(ctx, p, fn, &arg, opts, true)
 	defer runtime.KeepAlive(p)
 	c := &f.call
-	if c.direct == nil || !c.direct.listen(c) {
+	if c.direct == nil || !c.direct.hear(c) {
 		c.await(ctx)
 	}
 	return f.result()
@@ -141,15 +141,11 @@ func Call[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], arg A, o
 
 // await waits until the call is answered, and cancels it if ctx ends before.
 func (c *call) await(ctx context.Context) {
-	began := time.Now()
 	select {
 	case <-c.wait():
 	case <-ctx.Done():
 		c.core.cancel(c, causeOf(ctx))
 		<-c.wait()
-	}
-	if c.direct != nil {
-		c.direct.ear.note(began)
 	}
 }
 
@@ -168,7 +164,7 @@ func begin[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], arg *A,
 	c := &f.call
 	c.core, c.pool, c.fn = p.core, p, t.fn
 	c.bound = !watched && ctx.Done() != nil
-	c.listens = watched && canListen && !p.core.cfg.inline
+	c.listens = watched
 	if err == nil && ctx.Err() != nil {
 		err = causeOf(ctx)
 	}

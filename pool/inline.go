@@ -39,16 +39,15 @@ func startInline(p *proc, cookie string) error {
 	return nil
 }
 
-func (c *inlineChild) PID() int                 { return os.Getpid() }
-func (c *inlineChild) Wire() io.Reader          { return c.up }
-func (c *inlineChild) Pipe() pipe               { return c.down }
-func (c *inlineChild) Exited() <-chan struct{}  { return c.exited }
-func (c *inlineChild) State() *os.ProcessState  { return nil }
-func (c *inlineChild) Bound(time.Duration)      {}
-func (c *inlineChild) Await(time.Duration) bool { return false }
-func (c *inlineChild) Signal(os.Signal)         { c.Kill() }
-func (c *inlineChild) Quit()                    { c.Kill() }
-func (c *inlineChild) Close()                   {}
+func (c *inlineChild) PID() int                { return os.Getpid() }
+func (c *inlineChild) Wire() io.Reader         { return c.up }
+func (c *inlineChild) Pipe() pipe              { return c.down }
+func (c *inlineChild) Exited() <-chan struct{} { return c.exited }
+func (c *inlineChild) State() *os.ProcessState { return nil }
+func (c *inlineChild) Bound(time.Duration)     {}
+func (c *inlineChild) Signal(os.Signal)        { c.Kill() }
+func (c *inlineChild) Quit()                   { c.Kill() }
+func (c *inlineChild) Close()                  {}
 
 // Kill ends the conversation. A task that is running is abandoned: a goroutine cannot be killed.
 func (c *inlineChild) Kill() {

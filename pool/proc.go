@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -20,12 +21,11 @@ import (
 // child is a process as the pool sees it: one of the operating system, or the pretence of one inside the parent.
 type child interface {
 	PID() int
-	Wire() io.Reader          // what the worker sends
-	Pipe() pipe               // what it is sent
-	Exited() <-chan struct{}  // closed when it has ended and is reaped
-	State() *os.ProcessState  // after Exited; nil where there is none
-	Await(time.Duration) bool // waits that long, in the kernel, for something to read on Wire; false where it did not come, or cannot be waited for
-	Bound(d time.Duration)    // makes reads of Wire fail that would wait longer than d from now; 0 lifts it
+	Wire() io.Reader         // what the worker sends
+	Pipe() pipe              // what it is sent
+	Exited() <-chan struct{} // closed when it has ended and is reaped
+	State() *os.ProcessState // after Exited; nil where there is none
+	Bound(d time.Duration)   // makes reads of Wire fail that would wait longer than d from now; 0 lifts it
 	Kill()
 	Signal(os.Signal)
 	Quit()  // makes it write down what it is doing, as far as it can, and end
@@ -53,15 +53,17 @@ type proc struct {
 	link   blob.Link // nil where there is none
 	offers int       // of recv: shared memory that came for results which have not come yet
 
-	ear     ear
-	saidBye bool         // of who reads
-	noise   throttle     // of who reads
-	weighed time.Time    // of who reads: when its memory was last measured
+	saidBye bool         // of recv
+	noise   throttle     // of recv
+	weighed time.Time    // of who takes results: when its memory was last measured
 	read    atomic.Int64 // bytes that came from it
 	telling atomic.Bool  // recv is in the user's logger, and reads nothing
 
 	fat          int64 // memory from which on it is renewed; 0 for none
 	inheritedRSS int64 // peak memory of this process when it was started: see maxRSS
+
+	reading sync.RWMutex // held by who waits for the page, without core.mu
+	deaf    bool         // nobody may any more
 
 	gone  chan struct{} // closed when it is buried: reaped, accounted for
 	renew chan struct{} // closed when a replacement is wanted
@@ -111,14 +113,13 @@ const dyingTime = 10 * time.Second
 func (p *proc) watch() {
 	<-p.child.Exited()
 	p.child.Bound(drainTime)
-	p.ear.attend()
 }
 
 // recv reads what the worker sends until the wire ends, then buries the proc. It never waits for anything but the wire. One
 // goroutine of each ready proc.
 func (p *proc) recv() {
 	defer p.core.procs.Done()
-	err := p.hearOut()
+	err := p.listen()
 	if !errors.Is(err, io.EOF) && !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, os.ErrClosed) {
 		p.kill(ReasonProtocol, err)
 	}
@@ -145,19 +146,13 @@ func (p *proc) awaitExit(err error) {
 	<-p.child.Exited()
 }
 
-func (p *proc) hearOut() error {
+func (p *proc) listen() error {
 	for {
 		f, err := p.in.Next()
 		if err != nil {
 			return err
 		}
 		if err := p.handle(f); err != nil {
-			return err
-		}
-		if !p.ear.quick.Load() || f.Kind != wire.Results || p.in.Buffered() > 0 || !p.isFree() {
-			continue
-		}
-		if err := p.ear.lease(); err != nil {
 			return err
 		}
 	}
@@ -220,6 +215,7 @@ func (p *proc) results(f wire.Frame) error {
 	}
 	from := b.got
 	b.got += n
+	p.hushLocked(b)
 	p.received += ringBytes(items, n)
 	p.tasks += n
 	p.heard = time.Now()
@@ -447,8 +443,8 @@ func (p *proc) giveLocked(b *batch) {
 	if p.page != nil {
 		p.page.Arm(b.id, b.n)
 	}
-	if b.n != 1 || b.calls == nil || !b.calls[0].listens || len(p.inflight) > 0 {
-		p.ear.attend()
+	if b.n == 1 && b.calls != nil && b.calls[0].listens {
+		p.expectLocked(b)
 	}
 	if len(p.inflight) == 0 {
 		p.mark = p.text.position()

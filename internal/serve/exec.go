@@ -135,6 +135,7 @@ func (s *Server) run(b *batch) {
 	claims := s.cfg.Page.Claimer(b.id)
 	w := stopwatch{perTask: b.laps != nil}
 	w.start()
+	s.out.others.Store(0)
 	s.busy.Store(true)
 	for !s.stretch(b, &claims, invoke, &w) {
 	}

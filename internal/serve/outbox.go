@@ -39,6 +39,8 @@ type outbox struct {
 	exec    atomic.Int64  // time taken by tasks of the last group, not yet in its head
 	cpu     atomic.Int64
 
+	others atomic.Int64 // frames that are no results, since the batch began
+
 	mu     sync.Mutex // held while writing, so that frames do not mix
 	groups []group    // oldest first; the last is open
 	frames []byte     // where frames are put together
@@ -89,9 +91,34 @@ func (o *outbox) add(b *batch, out, lent []byte, outcome wire.Outcome, took laps
 		o.cpu.Add(int64(took.cpu))
 	}
 	o.ring.Publish(item)
+	if now && b.count == 1 && cost == nil && o.leave(b) {
+		return
+	}
 	if _, waiting := o.ring.Mark().Since(shm.Mark(o.written.Load())); now || waiting >= flushAt {
 		o.flush()
 	}
+}
+
+// leave leaves the only answer of a batch in the ring if the parent waits for it there. Whatever else was sent since the batch began must come before
+// it, by the pipe.
+func (o *outbox) leave(b *batch) bool {
+	if o.others.Load() > 0 {
+		return false
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	end, g := o.ring.Mark(), &o.groups[len(o.groups)-1]
+	if count, _ := end.Since(shm.Mark(o.written.Load())); count != 1 || g.id != b.id {
+		return false
+	}
+	o.settleLocked()
+	if !o.page.Leave(b.id, g.head.Exec) {
+		return false
+	}
+	*g = group{id: b.id, from: g.from + 1, start: end}
+	o.groups = append(o.groups[:0], *g)
+	o.written.Store(uint64(end))
+	return true
 }
 
 // expectTask sees to it that what is published does not wait for the task that begins now. The claim is made, so that whoever looks at the page from now on
@@ -220,6 +247,7 @@ func stamp(head *wire.ResultsHead) {
 
 // write writes a frame that is not Results.
 func (o *outbox) write(frame []byte) error {
+	o.others.Add(1)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.writeLocked(frame)

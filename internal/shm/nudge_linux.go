@@ -24,6 +24,11 @@ func (p *Page) nudge() *uint32 { return (*uint32)(unsafe.Pointer(&p.mem[offNudge
 func (p *Page) Nudge() {
 	word := p.nudge()
 	atomic.AddUint32(word, 1)
+	wake(word)
+}
+
+// wake wakes everybody who waits for a word.
+func wake(word *uint32) {
 	_, _, _ = unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), futexWake, math.MaxInt32, 0, 0, 0) // nobody may wait
 }
 

@@ -15,9 +15,9 @@ import (
 	"github.com/procpool/procpool/pool"
 )
 
-// While calls follow each other closely their callers read the answers themselves. Whatever comes between, somebody reads.
+// Callers of short calls take their answers from the page. Whatever comes between, nobody misses anything.
 
-// hurry makes calls follow each other so closely that callers read.
+// hurry makes calls that are known to be short.
 func hurry(t *testing.T, f *fixture) {
 	t.Helper()
 	for i := range 20 {
@@ -88,7 +88,7 @@ func TestShutdownBehindQuickCallsEnds(t *testing.T) {
 	}
 }
 
-// Many callers at once share what few of them read.
+// Many callers at once, and more than may wait for pages.
 func TestManyQuickCallersAreAllAnswered(t *testing.T) {
 	f := start(t, 2)
 	for _, callers := range []int{1, 2, 3, 8} {

@@ -1,0 +1,71 @@
+package shm
+
+import (
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// The listen word holds the name of the batch whose only answer the parent waits for, and whether the worker has left it in the ring.
+const (
+	nameMask = 1<<31 - 1
+	left     = 1 << 31
+)
+
+func (p *Page) listen() *uint32 { return (*uint32)(unsafe.Pointer(&p.mem[offListen])) }
+
+// Listen says that the parent waits for the only answer of a batch, in AwaitAnswer. It returns a name for Hush; 0 if the batch cannot be waited for.
+func (p *Page) Listen(batch uint64) (name uint32) {
+	name = uint32(batch) & nameMask
+	atomic.StoreUint32(p.listen(), name)
+	return name
+}
+
+// Listener returns for what the parent waits, 0 for nothing.
+func (p *Page) Listener() uint32 { return atomic.LoadUint32(p.listen()) & nameMask }
+
+// Leave is the worker's: it leaves the only answer of a batch, which is published, in the ring if the parent waits for that; false if it is to be
+// written as always. exec is what the task took.
+func (p *Page) Leave(batch uint64, exec time.Duration) bool {
+	word, name := p.listen(), uint32(batch)&nameMask
+	if name == 0 || atomic.LoadUint32(word) != name {
+		return false
+	}
+	p.word(offListen + 8).Store(uint64(exec))
+	if !atomic.CompareAndSwapUint32(word, name, name|left) {
+		return false // it has given up
+	}
+	wake(word)
+	return true
+}
+
+// AwaitAnswer waits so long for the answer that Listen has announced, and reports whether it is in the ring, and what the task took.
+func (p *Page) AwaitAnswer(d time.Duration) (exec time.Duration, ok bool) {
+	word := p.listen()
+	name := atomic.LoadUint32(word) & nameMask
+	end := time.Now().Add(d)
+	for name != 0 {
+		switch atomic.LoadUint32(word) {
+		case name | left:
+			return time.Duration(p.word(offListen + 8).Load()), true
+		default:
+			return 0, false // hushed
+		case name:
+		}
+		limit := unix.NsecToTimespec(int64(max(time.Until(end), 0)))
+		_, _, errno := unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), futexWait, uintptr(name), uintptr(unsafe.Pointer(&limit)), 0, 0)
+		if errno == unix.ETIMEDOUT && atomic.CompareAndSwapUint32(word, name, 0) {
+			break
+		}
+	}
+	return 0, false
+}
+
+// Hush ends the waiting for a batch, if nothing has been left.
+func (p *Page) Hush(name uint32) {
+	if word := p.listen(); name != 0 && atomic.CompareAndSwapUint32(word, name, 0) {
+		wake(word)
+	}
+}

@@ -1,0 +1,20 @@
+//go:build !linux
+
+package shm
+
+import "time"
+
+// Listen does nothing: there are no pages to listen to.
+func (p *Page) Listen(uint64) uint32 { return 0 }
+
+// Listener returns 0.
+func (p *Page) Listener() uint32 { return 0 }
+
+// Leave returns false.
+func (p *Page) Leave(uint64, time.Duration) bool { return false }
+
+// AwaitAnswer returns false.
+func (p *Page) AwaitAnswer(time.Duration) (time.Duration, bool) { return 0, false }
+
+// Hush does nothing.
+func (p *Page) Hush(uint32) {}

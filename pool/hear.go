@@ -1,0 +1,92 @@
+package pool
+
+import (
+	"runtime"
+	"time"
+
+	"github.com/procpool/procpool/internal/shm"
+	"github.com/procpool/procpool/wire"
+)
+
+// The answer to a single short call need not go through the pipe. It is in the ring of the worker's page before it is written anywhere, and the caller has
+// nothing to do but to wait for it. So he says in the page that he waits; a worker that sees that leaves the answer where it is and wakes him. That
+// saves a read, a write, and waking first recv and then the caller, which together took longer than all else in a call.
+//
+// It is for a task that has its worker for itself and is known to be short. What the worker has sent before, for the same task, keeps its order: where
+// there is any, the answer goes through the pipe.
+//
+// Tried before: callers that read the pipe in recv's place. The runtime's poller was woken by each answer all the same, and a thread with it.
+
+// hearTime is how long a caller waits for the page before he waits as everybody does. He holds a thread meanwhile.
+const hearTime = 200 * time.Microsecond
+
+// expectLocked has the caller of a batch's only call wait for the page, if that is worth it.
+func (p *proc) expectLocked(b *batch) {
+	c := p.core
+	usual := c.speedLocked(b.head.Func).usual
+	if !p.nudges() || len(p.inflight) > 0 || b.head.Flags&wire.WantTiming != 0 || b.head.Attempt != 1 || usual <= 0 || usual > hearTime/2 {
+		return
+	}
+	if c.hearing.Add(1) > int32(runtime.GOMAXPROCS(0)) {
+		c.hearing.Add(-1)
+		return
+	}
+	b.heard = p.page.Listen(b.id)
+	b.calls[0].direct = p
+}
+
+// hear waits for the answer to a call that expectLocked has chosen, and reports whether the call is answered.
+func (p *proc) hear(c *call) bool {
+	defer p.core.hearing.Add(-1)
+	p.reading.RLock()
+	if p.deaf {
+		p.reading.RUnlock()
+		return c.released()
+	}
+	var f wire.Frame
+	exec, taken := p.page.AwaitAnswer(hearTime)
+	if taken {
+		f = p.answerOf(c, exec)
+	}
+	p.reading.RUnlock()
+	if f.Count > 0 {
+		if err := p.results(f); err != nil {
+			p.kill(ReasonProtocol, err)
+		}
+	}
+	return c.released()
+}
+
+// answerOf makes a frame of the answer that a worker has left in the ring. It is empty where the process has been accounted for meanwhile, and what the
+// worker says is checked as any frame is.
+func (p *proc) answerOf(c *call, exec time.Duration) wire.Frame {
+	p.core.mu.Lock()
+	defer p.core.mu.Unlock()
+	b := c.batch
+	if c.proc != p || b == nil || len(p.inflight) == 0 || p.inflight[0] != b || b.heard == 0 {
+		return wire.Frame{}
+	}
+	b.heard = 0
+	payload := wire.ResultsHead{Exec: min(max(exec, 0), time.Since(b.sent))}.Append(nil)
+	items, _ := p.page.Unreceived(p.received) // none, where it lies: then the frame is refused
+	payload = append(payload, items...)
+	return wire.Frame{Header: wire.Header{Kind: wire.Results, Count: 1, ID: b.id, Length: uint64(len(payload))}, Payload: payload}
+}
+
+// hushLocked wakes the caller of a batch that is answered by the pipe, or not at all.
+func (p *proc) hushLocked(b *batch) {
+	if b.heard != 0 && p.page != nil {
+		p.page.Hush(b.heard)
+		b.heard = 0
+	}
+}
+
+// deafen wakes who waits for the page, and keeps others from it: it is about to go.
+func (p *proc) deafen() {
+	if p.page != nil && shm.CanNudge {
+		p.page.Hush(p.page.Listener())
+	}
+	p.reading.Lock()
+	p.deaf = true
+	p.reading.Unlock()
+}
