@@ -42,7 +42,8 @@ type batch struct {
 	started int // tasks announced by Started, from a worker without a page
 	doomed  int // one more than the offset of the running task that was cancelled last: its grace timer runs; 0 for none
 
-	heard     uint32 // by what its caller waits for the page; 0 if he does not
+	heard     uint32 // by what name its caller waits for the page; 0 if he does not
+	fromPage  bool   // the answer was taken from there
 	recalling bool   // a worker without a page was asked to give back what it has not started
 }
 

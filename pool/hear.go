@@ -66,7 +66,7 @@ func (p *proc) answerOf(c *call, exec time.Duration) wire.Frame {
 	if c.proc != p || b == nil || len(p.inflight) == 0 || p.inflight[0] != b || b.heard == 0 {
 		return wire.Frame{}
 	}
-	b.heard = 0
+	b.heard, b.fromPage = 0, true
 	payload := wire.ResultsHead{Exec: min(max(exec, 0), time.Since(b.sent))}.Append(nil)
 	items, _ := p.page.Unreceived(p.received) // none, where it lies: then the frame is refused
 	payload = append(payload, items...)
@@ -79,6 +79,13 @@ func (p *proc) hushLocked(b *batch) {
 		p.page.Hush(b.heard)
 		b.heard = 0
 	}
+}
+
+// mayOfferLocked reports whether shared memory may come for results of a batch. It does before they do, and through the pipe, as they must then.
+func (p *proc) mayOfferLocked(b *batch) bool {
+	name := b.heard
+	b.heard = 0
+	return !b.fromPage && (name == 0 || p.page.Hush(name) || p.page.Listener() != name)
 }
 
 // deafen wakes who waits for the page, and keeps others from it: it is about to go.

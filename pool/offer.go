@@ -126,7 +126,7 @@ func (p *proc) offeredTo(f wire.Frame) *batch {
 	p.core.mu.Lock()
 	defer p.core.mu.Unlock()
 	for _, b := range p.inflight {
-		if b.id == f.ID && int(f.Arg) >= b.got && int(f.Arg) < b.limit {
+		if b.id == f.ID && int(f.Arg) >= b.got && int(f.Arg) < b.limit && p.mayOfferLocked(b) {
 			return b
 		}
 	}

@@ -233,7 +233,9 @@ func (p *proc) results(f wire.Frame) error {
 	p.dropAnsweredLocked()
 	c.refillLocked(p)
 	c.unlock()
-	p.offers -= b.countOffers(from, n)
+	if offers := b.countOffers(from, n); offers > 0 {
+		p.offers -= offers // by the pipe alone, and so of recv
+	}
 	if hook {
 		p.hookDone(items)
 		b.dropOffers()

@@ -63,9 +63,12 @@ func (p *Page) AwaitAnswer(d time.Duration) (exec time.Duration, ok bool) {
 	return 0, false
 }
 
-// Hush ends the waiting for a batch, if nothing has been left.
-func (p *Page) Hush(name uint32) {
-	if word := p.listen(); name != 0 && atomic.CompareAndSwapUint32(word, name, 0) {
-		wake(word)
+// Hush ends the waiting for a batch; false if the answer has been left, or nobody waits.
+func (p *Page) Hush(name uint32) bool {
+	word := p.listen()
+	if name == 0 || !atomic.CompareAndSwapUint32(word, name, 0) {
+		return false
 	}
+	wake(word)
+	return true
 }

@@ -16,5 +16,5 @@ func (p *Page) Leave(uint64, time.Duration) bool { return false }
 // AwaitAnswer returns false.
 func (p *Page) AwaitAnswer(time.Duration) (time.Duration, bool) { return 0, false }
 
-// Hush does nothing.
-func (p *Page) Hush(uint32) {}
+// Hush returns false.
+func (p *Page) Hush(uint32) bool { return false }
