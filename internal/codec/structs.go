@@ -191,8 +191,14 @@ func (d *decoder) positions(n *node, p unsafe.Pointer, size int) error {
 		if f.inlined && d.null() {
 			continue // an embedded struct that is not there stays so
 		}
-		if err := d.field(n, f, p); err != nil {
-			return err
+		if len(f.hops) > 0 {
+			if err := d.field(n, f, p); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := f.node.dec(f.node, d, unsafe.Add(p, f.offset)); err != nil {
+			return within(err, f.node.typ, "."+f.goName)
 		}
 	}
 	return nil
