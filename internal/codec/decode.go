@@ -53,6 +53,10 @@ func decodeFloat64(n *node, d *decoder, p unsafe.Pointer) error {
 }
 
 func decodeString(n *node, d *decoder, p unsafe.Pointer) error {
+	if b := d.shortText(); b != nil {
+		*(*string)(p) = d.keep(b)
+		return nil
+	}
 	b, err := d.text("a string")
 	if err != nil {
 		return failure(n.typ, err)

@@ -29,6 +29,9 @@ func encodeFloat64(_ *node, _ *encoder, dst []byte, p unsafe.Pointer) ([]byte, e
 
 func encodeString(n *node, _ *encoder, dst []byte, p unsafe.Pointer) ([]byte, error) {
 	s := *(*string)(p)
+	if len(s) < 32 {
+		return append(append(dst, codeFixStr|byte(len(s))), s...), nil
+	}
 	if err := checkLen(len(s)); err != nil {
 		return dst, failure(n.typ, err)
 	}

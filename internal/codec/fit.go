@@ -222,6 +222,20 @@ func (d *decoder) bool() (bool, error) {
 	return c == codeTrue, nil
 }
 
+// shortText reads a string in the form of most strings; nil for any other item.
+func (d *decoder) shortText() []byte {
+	if d.pos >= len(d.src) {
+		return nil
+	}
+	size := int(d.src[d.pos] ^ codeFixStr)
+	if size > 31 || size >= len(d.src)-d.pos {
+		return nil
+	}
+	b := d.src[d.pos+1 : d.pos+1+size]
+	d.pos += 1 + size
+	return b
+}
+
 // text reads a string or bytes, which it returns as a part of the source; nil is
 // nil and nothing else is. want is for the error.
 func (d *decoder) text(want string) ([]byte, error) {

@@ -31,10 +31,13 @@ func encodeStruct(n *node, e *encoder, dst []byte, p unsafe.Pointer) (out []byte
 func (e *encoder) positions(fs *fields, dst []byte, p unsafe.Pointer) (out []byte, err error) {
 	dst = AppendArrayHeader(dst, len(fs.list))
 	for _, f := range fs.list {
-		at, ok := f.get(p)
-		if !ok || f.omitEmpty && !fs.asArray && f.isEmpty(at) {
-			dst = AppendNil(dst)
-			continue
+		at := unsafe.Add(p, f.offset)
+		if f.omitEmpty || len(f.hops) > 0 {
+			var ok bool
+			if at, ok = f.get(p); !ok || f.omitEmpty && !fs.asArray && f.isEmpty(at) {
+				dst = AppendNil(dst)
+				continue
+			}
 		}
 		if dst, err = f.node.enc(f.node, e, dst, at); err != nil {
 			return dst, within(err, f.node.typ, "."+f.goName)
@@ -191,8 +194,14 @@ func (d *decoder) positions(n *node, p unsafe.Pointer, size int) error {
 		if f.inlined && d.null() {
 			continue // an embedded struct that is not there stays so
 		}
-		if err := d.field(n, f, p); err != nil {
-			return err
+		if len(f.hops) > 0 {
+			if err := d.field(n, f, p); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := f.node.dec(f.node, d, unsafe.Add(p, f.offset)); err != nil {
+			return within(err, f.node.typ, "."+f.goName)
 		}
 	}
 	return nil
