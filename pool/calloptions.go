@@ -132,7 +132,8 @@ func Key(key string) CallOption {
 }
 
 // Progress sets a function that is told how a Map or Stream gets on, at most ten times a second and once at the end. done includes failed; total
-// is -1 where it is not known. It is called on the goroutine that consumes the results.
+// is -1 where it is not known. It is called on the goroutine that consumes the results; where it panics, what is left is withdrawn. The panic is then that of
+// the caller of Map or of the loop, and of GoMap the Future's error.
 func Progress(f func(done, failed, total int)) CallOption {
 	return func(c *callConfig) { c.progress = f }
 }

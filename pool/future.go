@@ -75,20 +75,21 @@ func (f *Future[R]) notify(fn func(R, error)) {
 		v := recover()
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		f.err = errors.Join(f.err, callbackError(v))
+		f.err = errors.Join(f.err, callbackError("OnDone callback", v))
 	}()
 	fn(f.result())
 	returned = true
 }
 
-func callbackError(v any) error {
+// callbackError says that a function of the user's panicked with v, or, where that is nil, called runtime.Goexit.
+func callbackError(name string, v any) error {
 	switch v := v.(type) {
 	case nil:
-		return errors.New("procpool: OnDone callback called runtime.Goexit")
+		return fmt.Errorf("procpool: %s called runtime.Goexit", name)
 	case error:
-		return fmt.Errorf("procpool: OnDone callback panicked: %w", v)
+		return fmt.Errorf("procpool: %s panicked: %w", name, v)
 	default:
-		return fmt.Errorf("procpool: OnDone callback panicked: %v", v)
+		return fmt.Errorf("procpool: %s panicked: %v", name, v)
 	}
 }
 

@@ -22,7 +22,7 @@ func Map[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], args []A,
 	if err != nil {
 		return m.results, err
 	}
-	defer m.job.reclaim()
+	defer m.leave()
 	return m.results, m.run()
 }
 
@@ -35,11 +35,18 @@ func GoMap[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], args []
 	f.call.core, f.call.pool = p.core, p
 	go func() { // ends with the Map
 		defer cancel()
-		if err == nil {
-			err = m.run()
-			m.job.reclaim()
+		if err != nil {
+			f.settle(m.results, err)
+			return
 		}
-		f.settle(m.results, err)
+		defer func() {
+			if !m.over {
+				err = callbackError("Progress", recover())
+			}
+			m.leave()
+			f.settle(m.results, err)
+		}()
+		err = m.run()
 	}()
 	return f
 }
@@ -64,6 +71,7 @@ type mapper[A, R any] struct {
 	done   int // items that are answered
 	failed Errors
 	ended  bool // a task was ended by the end of the context
+	over   bool // run has come to its end
 	spans  []span
 }
 
@@ -118,10 +126,20 @@ func (m *mapper[A, R]) run() error {
 	}
 }
 
+// leave withdraws what is left where a function of the user's has ended the Map by a panic, and returns when args are the caller's again.
+func (m *mapper[A, R]) leave() {
+	if !m.over {
+		m.core.withdraw(m.job, context.Canceled)
+		m.job.abandon()
+	}
+	m.job.reclaim()
+}
+
 func (m *mapper[A, R]) finish(cause error) error {
 	m.job.abandon()
 	m.meter.tell(m.done, len(m.failed), true)
 	slices.SortFunc(m.failed, func(a, b *TaskError) int { return a.Index - b.Index })
+	m.over = true
 	return joinCause(cause, m.failed)
 }
 

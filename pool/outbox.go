@@ -86,12 +86,15 @@ func (o *outbox) add(head, body, lent []byte, lender any) {
 	}
 }
 
-// addUrgent queues a frame that the worker is to read even while it is busy.
+// addUrgent queues a frame that the worker is to read even while it is busy. It is called under core.mu.
 func (o *outbox) addUrgent(frame []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.ended {
 		return
+	}
+	if len(o.queue) > 0 {
+		o.nudge() // run may be waiting for room, which a busy worker does not make by itself
 	}
 	o.copyLocked(frame)
 	o.queue[len(o.queue)-1].urgent = true
@@ -220,8 +223,9 @@ func (o *outbox) writePieces(w vectorWriter) (left, n int, err error) {
 	o.passMarksLocked()
 	urgent := o.dropLocked(n)
 	left = len(o.queue)
+	stuck := n == 0 && err == nil && slices.ContainsFunc(o.queue, func(p piece) bool { return p.urgent })
 	o.mu.Unlock()
-	if urgent { // now that all of it is in the pipe
+	if urgent || stuck { // now that all of it is in the pipe; or there is no room for it, and will be none while a busy worker does not read
 		o.nudge()
 	}
 	return left, n, err
@@ -248,7 +252,7 @@ func (o *outbox) dropLocked(n int) (urgent bool) {
 }
 
 // end makes the outbox drop everything; nothing of it is read any more when it returns. The pipe must be closed first, so that run, which may be
-// waiting for it, ends. Nobody nudges any more either.
+// waiting for it, ends. Nobody nudges any more either: that is done under pen, or under core.mu while the outbox has not ended.
 func (o *outbox) end() {
 	o.pen.Lock()
 	defer o.pen.Unlock()

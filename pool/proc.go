@@ -333,7 +333,7 @@ func (p *proc) recallLocked(b *batch, from int) {
 		return
 	}
 	if p.page != nil {
-		p.takeBackLocked(b, p.page.Recall(b.id, from))
+		p.takeBackLocked(b, max(from, p.page.Recall(b.id, from))) // whatever the worker has written there
 		return
 	}
 	b.recalling = true
@@ -351,7 +351,7 @@ func (p *proc) recallAllLocked() {
 // startedLocked returns how many tasks of b have started, as far as can be known.
 func (p *proc) startedLocked(b *batch) int {
 	if p.page != nil {
-		return min(p.page.Started(b.id), b.limit)
+		return min(max(p.page.Started(b.id), b.got), b.limit) // the page may claim less than the worker has answered
 	}
 	return max(b.started, b.got)
 }

@@ -106,3 +106,25 @@ func TestOneTaskIsLeftToAWorkerThatRunsNone(t *testing.T) {
 	n, _ = p.spareLocked()
 	require.Zero(t, n, "what has to run there stays there")
 }
+
+// The page is the worker's word. It may claim that nothing has begun, or that there was nothing to begin, of a batch half of which is answered.
+func TestWhatIsAnsweredNeverComesBackWhateverThePageSays(t *testing.T) {
+	for name, take := range map[string]func(p *proc, b *batch){
+		"recall": func(p *proc, b *batch) { p.recallLocked(b, b.got) },
+		"cancel": func(p *proc, b *batch) { p.recallLocked(b, b.got+1) },
+		"steal":  func(p *proc, _ *batch) { p.takeSpareLocked(10) },
+		"death":  func(p *proc, _ *batch) { p.accountLocked() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newTestProc(100*time.Microsecond, 10) // and a page that knows nothing of it
+			b := p.inflight[0]
+			b.got = 5
+			b.body = make([]byte, 10) // ten empty items
+			take(p, b)
+			for _, c := range b.from.(*job).chunks {
+				require.GreaterOrEqual(t, c.first, 5, "the first that came back")
+			}
+			require.GreaterOrEqual(t, b.limit, 5)
+		})
+	}
+}
