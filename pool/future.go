@@ -128,8 +128,8 @@ func (f *Future[R]) settle(val R, err error) {
 // Call runs fn with arg on a worker and returns its result: Python's apply. Failures of the task are *TaskError; ctx's error, ErrClosed and the like are about
 // the call and come bare. When ctx ends Call returns at once, and the worker is freed within the stop grace.
 //
-// Arguments are encoded before Call returns or a worker is chosen; a []byte or string of more than 64 KiB is sent from where it is, and a Call that is
-// cancelled returns once its bytes are no longer read. The type A is inferred from fn, so for a function that takes an interface write any(x).
+// Arguments are encoded before Call returns or a worker is chosen; an argument that is itself a []byte or string of more than 64 KiB is sent from where it is and
+// must not be changed before Call returns, and a Call that is cancelled returns once its bytes are no longer read. The type A is inferred from fn, so for a function that takes an interface write any(x).
 func Call[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], arg A, opts ...CallOption) (R, error) {
 	f := begin(ctx, p, fn, &arg, opts, true)
 	defer runtime.KeepAlive(p)
@@ -151,8 +151,8 @@ func (c *call) await(ctx context.Context) {
 }
 
 // Go runs fn with arg on a worker and returns at once: Python's apply_async and submit. It waits only for room in a bounded queue (WithQueueSize). The
-// argument is encoded before Go returns, but for a []byte or string of more than 64 KiB: that is sent from where it is, and must not be changed until the
-// Future is answered. When ctx ends before the result is there, so does the task.
+// argument is encoded before Go returns, but for one that is itself a []byte or string of more than 64 KiB: that is sent from where it is, and must not be changed until the
+// Future is answered. Inside of a struct it is copied. When ctx ends before the result is there, so does the task.
 func Go[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], arg A, opts ...CallOption) *Future[R] {
 	return begin(ctx, p, fn, &arg, opts, false)
 }

@@ -12,7 +12,7 @@ import (
 
 // Map runs fn with each of args on the workers and returns the results in the order of args: Python's map, and starmap with worker.Pack2. It
 // runs every item even if some fail; a failed item is the zero value, and the error is then Errors, one *TaskError for each. len(results) is always
-// len(args).
+// len(args). An argument that is itself a []byte or string of more than 64 KiB is sent from where it is: it must not be changed before Map returns.
 //
 // When ctx ends, or the pool is closed, Map returns the results that it has, and an error that Is the cause and As Errors for the items that
 // had failed before.

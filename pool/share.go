@@ -16,7 +16,9 @@ import (
 // memory, in microseconds and without memory of its own, whatever its length. Workers that are started later, and other attempts at a task, find it as well.
 //
 // The memory is gone when the Blob is released and no task carries it, when the pool ends, and when this process ends in whatever way: it has no name in any file system. It
-// takes a descriptor of this process meanwhile. Neither WithMaxPayload nor a worker's WithMemoryLimit counts it. data may be changed when Share has returned.
+// takes a descriptor of this process meanwhile, so release every Blob that Share or a result gives you: the garbage collector does not see this memory and never runs because of it. It
+// frees a forgotten Blob only when it happens to run, and one whose Bytes were asked for not at all. Reading what Bytes returned, after Release or the end of the pool, is a fault that
+// ends this process. Neither WithMaxPayload nor a worker's WithMemoryLimit counts it. data may be changed when Share has returned.
 //
 // It fails with ErrClosed when the pool ends, and where the system has no memory or no descriptor left (EMFILE, ENOMEM). On Linux the memory is a sealed memfd, elsewhere a file without
 // a name in os.TempDir; Windows has neither.

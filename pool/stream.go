@@ -14,7 +14,7 @@ import (
 
 // Stream runs fn with each argument of a sequence and yields the results in the order of the arguments: Python's imap. It is lazy and bounded: nothing is read
 // before the range, ranging twice runs twice, and inputs are read no further ahead than the window (Window), so an endless input and a slow
-// consumer use constant memory.
+// consumer use constant memory. Each argument is encoded, a long []byte too, before the next one is asked for: a sequence may use the same memory again.
 //
 // An item that fails is yielded as (zero, *TaskError), and the sequence goes on. When ctx ends or the pool does, (zero, cause) is yielded last. Note that
 // `for x := range Stream(...)` compiles and drops the errors.

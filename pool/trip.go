@@ -52,7 +52,10 @@ func (t *Timing) Total() time.Duration {
 }
 
 // Timed makes Call and Go write into t where the time of the task went, when its result is taken: read t after Call, after Future.Wait or
-// in OnDone. Every call needs a t of its own. A call that no worker answered leaves it zero.
+// in OnDone. Every call needs a t of its own. A task that failed by itself is timed as far as it came. One that no worker answered,
+// since its worker died, it was killed or ctx ended, leaves t zero.
+//
+// Map, GoMap, Stream, StreamUnordered, Results and Broadcast ignore it: Results and Broadcast have the Timing of every task in their Result.
 func Timed(t *Timing) CallOption {
 	return func(c *callConfig) { c.timing = t }
 }

@@ -35,6 +35,8 @@ func init() { blob.Wrap = func(h *blob.Handle) any { return Blob{h} } }
 // Release or, some time later, by the garbage collector. It fails where the system has no memory or no
 // descriptor left (ENOMEM, EMFILE), above the limit of file sizes (Hardening.FileSize), and on Windows. The memory counts for no WithMemoryLimit but that of a worker's own cgroup.
 //
+// In the parent the Blob belongs to whoever gets the result, who has to release it as one from Pool.Share.
+//
 // In the parent use Pool.Share: what NewBlob makes there no pool carries, but for tasks of WithInline that return it.
 func NewBlob(data []byte) (Blob, error) {
 	_, inWorker := boot.Current()
@@ -48,7 +50,7 @@ func NewBlob(data []byte) (Blob, error) {
 // Bytes returns the memory itself. It is shared and read-only: writing to it is a fault that ends the process (with WithInline it is not, and changes what
 // everybody sees). The first call in a process maps it, which takes microseconds whatever its length; no private memory is used.
 //
-// In a worker the bytes are valid until the task returns, in the parent until Release, or until the pool ends. Copy what has to last longer. A Blob that was
+// In a worker the bytes are valid until the task returns, in the parent until Release, or until the pool ends; reading them after that crashes the parent. Copy what has to last longer. A Blob that was
 // released, or that no longer exists in the parent, gives ErrReleased.
 func (b Blob) Bytes() ([]byte, error) {
 	if b.h == nil {
@@ -68,7 +70,8 @@ func (b Blob) Len() int {
 // Release gives the memory back. In the parent it takes effect when the tasks that carry the Blob are answered, and then in every worker; what Bytes
 // returned in the parent must not be used any more. In a task it ends the use of this Blob there, and of nobody else's. It always returns nil, however often it is called.
 //
-// A Blob that is never released goes with its pool, or, if Bytes was not called, when the garbage collector finds that nobody holds it.
+// A Blob that is never released goes with its pool, or, if Bytes was not called, when the garbage collector finds that nobody holds it. The collector does not see this
+// memory and never runs because of it: release every Blob that you get, those in results too.
 func (b Blob) Release() error {
 	if b.h != nil {
 		b.h.Release()

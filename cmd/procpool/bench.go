@@ -63,7 +63,7 @@ Sections: ` + strings.Join(bench.Names(), ", ") + `.`,
 	flags.StringVar(&f.python, "python", "python3", "the Python `INTERPRETER` to compare with; \"none\" for no Python")
 	flags.BoolVarP(&f.json, "json", "j", false, "print the report as a JSON object")
 	flags.BoolVar(&f.csv, "csv", false, "print the figures as CSV")
-	flags.StringVar(&f.html, "html", "", "write a page with charts to `FILE`")
+	flags.StringVar(&f.html, "html", "", "write a page with charts to `FILE`, whole or not at all")
 	flags.BoolVar(&f.quietly, "quiet", false, "no progress on standard error")
 	cmd.MarkFlagsMutuallyExclusive("json", "csv")
 	cmd.MarkFlagsMutuallyExclusive("quick", "time")
@@ -118,9 +118,19 @@ func bareVersion(ctx context.Context) *exec.Cmd {
 }
 
 func (f *benchFlags) run(ctx context.Context, s streams, opts bench.Options) error {
-	page, err := f.openPage()
-	if err != nil {
-		return broken(err)
+	var page *page
+	if f.html != "" {
+		var err error
+		page, err = openPage(ctx, f.html)
+		switch {
+		case ctx.Err() != nil:
+			if page != nil {
+				page.discard()
+			}
+			return errInterrupted()
+		case err != nil:
+			return broken(err)
+		}
 	}
 	console := newConsole(s.err)
 	if !f.quietly {
@@ -136,7 +146,7 @@ func (f *benchFlags) run(ctx context.Context, s streams, opts bench.Options) err
 	}
 	report, err := bench.Run(ctx, opts)
 	if ctx.Err() != nil {
-		err = &coded{code: exitInterrupted, err: errors.New("interrupted")}
+		err = errInterrupted()
 	} else if err != nil {
 		err = broken(err)
 	}
@@ -144,7 +154,7 @@ func (f *benchFlags) run(ctx context.Context, s streams, opts bench.Options) err
 		err = f.print(s.out, report)
 	}
 	if page != nil {
-		err = errors.Join(err, f.writePage(page, report, err))
+		err = errors.Join(err, f.writePage(ctx, page, report))
 	}
 	if err == nil && page != nil && !f.quietly {
 		console.say("the page is in " + f.html)
@@ -152,26 +162,23 @@ func (f *benchFlags) run(ctx context.Context, s streams, opts bench.Options) err
 	return err
 }
 
-// openPage makes the file of --html before anything is measured, so that a wrong name costs nobody minutes.
-func (f *benchFlags) openPage() (*os.File, error) {
-	if f.html == "" {
-		return nil, nil
+// writePage writes the page, unless there is nothing to write.
+func (f *benchFlags) writePage(ctx context.Context, p *page, report *bench.Report) error {
+	if report == nil {
+		p.discard()
+		return nil
 	}
-	return os.Create(f.html)
-}
-
-// writePage writes the page, or takes the file back where there is nothing to write.
-func (f *benchFlags) writePage(page *os.File, report *bench.Report, failed error) error {
-	if failed != nil && report == nil {
-		_ = page.Close()
-		return os.Remove(f.html)
-	}
-	err := errors.Join(report.WriteHTML(page), page.Close())
-	if err != nil {
+	err := p.write(ctx, report.WriteHTML)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return errInterrupted()
+	case err != nil:
 		return broken(err)
 	}
 	return nil
 }
+
+func errInterrupted() error { return &coded{code: exitInterrupted, err: errors.New("interrupted")} }
 
 func (f *benchFlags) print(w io.Writer, report *bench.Report) error {
 	var err error

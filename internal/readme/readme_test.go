@@ -54,6 +54,10 @@ func TestFragmentsCompile(t *testing.T) {
 	text = strings.Replace(text, "import (", "import (\n\t\"iter\"\n\t\"time\"", 1)
 	text += "func main() { worker.Main() }\n\nvar _, _ = fmt.Sprint, time.Second\n"
 	for _, fragment := range blocks(t, "go")[1:] {
+		if registers(fragment) {
+			text += fragment
+			continue
+		}
 		text += strings.NewReplacer("FRAGMENT", fragment).Replace(`
 var _ = func(ctx context.Context, p *pool.Pool, lines iter.Seq[string], files []string) (err error) {
 	counts, total := []int{}, 0
@@ -69,6 +73,34 @@ var _ = func(ctx context.Context, p *pool.Pool, lines iter.Seq[string], files []
 	text = strings.ReplaceAll(text, "counts, err :=", "counts, err =")
 	_, stderr, err := run(t, outside(t, text), "go", "vet", ".")
 	require.NoError(t, err, "%s\n%s", stderr, text)
+}
+
+// registers reports whether a fragment stands outside of functions.
+func registers(fragment string) bool {
+	first, _, _ := strings.Cut(fragment, "\n")
+	return strings.Contains(first, "= worker.Register")
+}
+
+func TestBlobsRunAsWritten(t *testing.T) {
+	text, ok := strings.CutSuffix(program(t), mainOf(t))
+	require.True(t, ok)
+	start, _, ok := strings.Cut(mainOf(t), "\tfiles :=")
+	require.True(t, ok)
+	var want []string
+	for i, fragment := range blocks(t, "go") {
+		if i > 0 && registers(fragment) {
+			use := blocks(t, "go")[i+1]
+			text += fragment + start + use + "}\n\nvar _, _ = errors.Is, fs.ErrNotExist\n"
+			for _, match := range regexp.MustCompile(`(?m)^fmt\.Print.* // (.*)$`).FindAllStringSubmatch(use, -1) {
+				want = append(want, match[1])
+			}
+			break
+		}
+	}
+	require.Len(t, want, 2)
+	stdout, stderr, err := run(t, outside(t, text), "go", "run", ".")
+	require.NoError(t, err, "standard error: %s", stderr)
+	require.Equal(t, strings.Join(want, "\n")+"\n", stdout)
 }
 
 func TestNamesExist(t *testing.T) {
