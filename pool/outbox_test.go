@@ -174,22 +174,24 @@ func TestWhatIsReclaimedIsNotReadAnyMoreAndStillWritten(t *testing.T) {
 	running.Wait()
 }
 
-func TestAWorkerIsNudgedWhenAllOfAnUrgentFrameIsInThePipe(t *testing.T) {
+func TestAWorkerIsNudgedUntilAllOfAnUrgentFrameIsInThePipe(t *testing.T) {
 	pipe := newNarrow()
 	nudges := 0
 	o := newOutbox(pipe, func() { nudges++ })
 	pipe.room = 3
 	o.add([]byte("ab"), nil, nil, nil)
-	o.addUrgent([]byte("cd")) // in one piece with what waits before it
+	o.flush()
+	require.Zero(t, nudges, "nothing was urgent")
+	o.addUrgent([]byte("cd"))
 	o.flush()
 	require.Equal(t, "abc", string(pipe.got))
-	require.Zero(t, nudges)
+	require.Equal(t, 1, nudges, "the worker has to make room")
 	pipe.room = 10
 	o.write(false) // as run does
 	require.Equal(t, "abcd", string(pipe.got))
-	require.Equal(t, 1, nudges)
+	require.Equal(t, 2, nudges, "it has all of it")
 	o.add([]byte("e"), nil, nil, nil)
 	o.flush()
 	require.Equal(t, "abcde", string(pipe.got))
-	require.Equal(t, 1, nudges)
+	require.Equal(t, 2, nudges)
 }

@@ -48,11 +48,11 @@ func (p *Page) AwaitAnswer(d time.Duration) (exec time.Duration, ok bool) {
 	end := time.Now().Add(d)
 	for name != 0 {
 		switch atomic.LoadUint32(word) {
+		case name:
 		case name | left:
 			return time.Duration(p.word(offListen + 8).Load()), true
 		default:
 			return 0, false // hushed
-		case name:
 		}
 		limit := unix.NsecToTimespec(int64(max(time.Until(end), 0)))
 		_, _, errno := unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), futexWait, uintptr(name), uintptr(unsafe.Pointer(&limit)), 0, 0)
