@@ -20,6 +20,9 @@
 // accidents.go. An outcome that a task's own fault does not explain, such as a death by SIGKILL, must be explained by an
 // accident: there may be no more of them than accidents.
 //
+// What is nothing but bytes (bytes.go) is sent from the caller's memory, who writes to it as soon as he may: a task that sees that says so in the ledger. Calls
+// that follow each other closely, and shared memory (shared.go), have no faults of their own; accidents find them as any other.
+//
 // With -kills n nothing happens but that a worker is killed, n times, at a random instant in a batch of tiny tasks (kills.go). Each
 // kill must cost the running task and no other.
 package main

@@ -34,6 +34,8 @@ type round struct {
 	loads sync.WaitGroup
 	done  int // tasks that the pool had answered when watch looked last
 
+	eyes sync.RWMutex // held by those who read shared memory, which goes with the pool
+
 	mu    sync.Mutex
 	calls map[*job]string // that are being made
 }
@@ -149,6 +151,8 @@ func (r *round) finish(rng *rand.Rand, accidents <-chan struct{}) {
 		r.loads.Wait()
 	}
 	r.book.closing.Store(true)
+	r.eyes.Lock()
+	r.eyes.Unlock() //nolint:staticcheck // nobody reads any more
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	switch way {

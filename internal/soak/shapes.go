@@ -32,6 +32,10 @@ var shapes = []shape{
 	{"StreamUnordered", 10, (*round).unordered},
 	{"Results", 10, (*round).results},
 	{"Broadcast", 4, (*round).broadcast},
+	{"quick Call", 4, (*round).quick},
+	{"Go of bytes", 6, (*round).lent},
+	{"Map of bytes", 4, (*round).lentMap},
+	{"Share", 8, (*round).share},
 }
 
 // pick draws one of all by weight.
