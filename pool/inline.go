@@ -64,7 +64,7 @@ func (c *core) warnInline() {
 	var ignored []string
 	for _, name := range []string{
 		"WithEnv", "WithCleanEnv", "WithDir", "WithNice", "WithCPUAffinity", "WithSpare", "WithWorkerProcs", "WithStdout", "WithStderr",
-		"WithHeartbeat", "WithMaxWorkerMemory", "WithMemoryLimit", "WithHardening",
+		"WithHeartbeat", "WithMaxWorkerMemory", "WithMemoryLimit", "WithHardening", "WithBlobThreshold",
 	} {
 		if c.cfg.set[name] {
 			ignored = append(ignored, name)

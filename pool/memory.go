@@ -124,8 +124,16 @@ func (p *proc) overMemoryLimitLocked() bool {
 	if !certain && (rss < limit/2 || !slices.ContainsFunc(memoryMarks, has)) {
 		return false
 	}
-	p.cause = fmt.Errorf("an allocation beyond the limit of %s failed (WithMemoryLimit); it had %s at the most", mebibytes(limit), mebibytes(rss))
+	p.cause = allocationFailed(limit, rss)
 	return true
+}
+
+// allocationFailed is the cause of death of a process that got no more memory. most is the largest that it had, 0 where that is not known.
+func allocationFailed(limit, most int64) error {
+	if most == 0 {
+		return fmt.Errorf("an allocation beyond the limit of %s failed (WithMemoryLimit)", mebibytes(limit))
+	}
+	return fmt.Errorf("an allocation beyond the limit of %s failed (WithMemoryLimit); it had %s at the most", mebibytes(limit), mebibytes(most))
 }
 
 // runtimeCrash is a fault inside of Go's runtime: not all of it looks whether it got the memory that it asked for. A signal that somebody sent has the

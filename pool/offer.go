@@ -145,7 +145,9 @@ func (p *proc) receiveOffer(body wire.OfferBody) (offer, error) {
 	status, m, err := p.link.Recv(false)
 	switch {
 	case errors.Is(err, blob.ErrNoRoom):
-		return offer{err: err}, nil
+		failed := p.core.blobs.scarce(err)
+		p.core.blobs.collect() // for the next one: this one is lost, the kernel keeps no message that it cut
+		return offer{err: failed}, nil
 	case err != nil:
 		return offer{}, err
 	case status != blob.Here || m == nil:

@@ -20,7 +20,8 @@ import (
 // frees a forgotten Blob only when it happens to run, and one whose Bytes were asked for not at all. Reading what Bytes returned, after Release or the end of the pool, is a fault that
 // ends this process. Neither WithMaxPayload nor a worker's WithMemoryLimit counts it. data may be changed when Share has returned.
 //
-// It fails with ErrClosed when the pool ends, and where the system has no memory or no descriptor left (EMFILE, ENOMEM). On Linux the memory is a sealed memfd, elsewhere a file without
+// It fails with ErrClosed when the pool ends, and where the system has no memory or no descriptor left (EMFILE, ENOMEM), also when the garbage was collected, which it does then, once a second at most; the error says
+// how many Blobs are not released. On Linux the memory is a sealed memfd, elsewhere a file without
 // a name in os.TempDir; Windows has neither.
 func (p *Pool) Share(data []byte) (worker.Blob, error) {
 	defer runtime.KeepAlive(p)
@@ -40,7 +41,8 @@ func (p *Pool) Share(data []byte) (worker.Blob, error) {
 
 // blobs is the shared memory that a pool has.
 type blobs struct {
-	core *core
+	core  *core
+	freed chan struct{} // has room for one: something was given back since somebody last looked
 
 	mu      sync.Mutex // taken under core.mu or alone
 	entries map[blob.Token]*entry
@@ -58,12 +60,19 @@ type entry struct {
 }
 
 func newBlobs(c *core) *blobs {
-	return &blobs{core: c, entries: map[blob.Token]*entry{}, files: map[blob.FileID]int{}}
+	return &blobs{core: c, freed: make(chan struct{}, 1), entries: map[blob.Token]*entry{}, files: map[blob.FileID]int{}}
 }
 
 func (s *blobs) share(data []byte) (*blob.Handle, error) {
 	e, err := s.create(data)
-	if err != nil {
+	if isScarce(err) {
+		s.collect()
+		e, err = s.create(data)
+	}
+	switch {
+	case isScarce(err):
+		return nil, s.scarce(err)
+	case err != nil:
 		return nil, err
 	}
 	return e.handle(), nil
@@ -186,6 +195,10 @@ func (e *entry) Release() {
 	if last {
 		e.memory.Close()
 		s.core.forgetBlob(e.token)
+		select {
+		case s.freed <- struct{}{}:
+		default:
+		}
 	}
 }
 

@@ -19,6 +19,14 @@ func TestANegativeNumberOfSparesIsRefused(t *testing.T) {
 	require.ErrorContains(t, err, "WithSpare(-1)")
 }
 
+func TestAnInlinePoolNamesWhatItIgnores(t *testing.T) {
+	var log bytes.Buffer
+	p, err := pool.New(t.Context(), pool.WithInline(), pool.WithBlobThreshold(4096), pool.WithLogger(hclog.New(&hclog.LoggerOptions{Output: &log})))
+	require.NoError(t, err)
+	require.Contains(t, log.String(), "WithBlobThreshold")
+	require.NoError(t, p.Close())
+}
+
 func TestAnInlinePoolHasNoSpares(t *testing.T) {
 	var log bytes.Buffer
 	p, err := pool.New(t.Context(), pool.WithInline(), pool.WithWorkers(2), pool.WithSpare(1), pool.WithLogger(hclog.New(&hclog.LoggerOptions{Output: &log})))

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"errors"
+	"fmt"
 	"runtime"
 
 	"github.com/vmihailenco/msgpack/v5"
@@ -26,6 +27,7 @@ var ErrReleased = blob.ErrReleased
 var (
 	errZeroBlob = errors.New("procpool: the zero Blob; get one from Pool.Share or worker.NewBlob")
 	errNoTask   = errors.New("procpool: a Blob travels only in arguments and results of tasks")
+	errNoJSON   = errors.New("procpool: a Blob does not travel as JSON; encode what Bytes returns")
 )
 
 func init() { blob.Wrap = func(h *blob.Handle) any { return Blob{h} } }
@@ -66,6 +68,17 @@ func (b Blob) Len() int {
 	}
 	return b.h.Size()
 }
+
+// String returns the length in words and never the contents, which may be a gigabyte, or gone: "Blob(10 bytes)".
+func (b Blob) String() string {
+	if b.Len() == 1 {
+		return "Blob(1 byte)"
+	}
+	return fmt.Sprintf("Blob(%d bytes)", b.Len())
+}
+
+// MarshalJSON fails: a reference means nothing outside of the pool, and silence would lose the contents.
+func (b Blob) MarshalJSON() ([]byte, error) { return nil, errNoJSON }
 
 // Release gives the memory back. In the parent it takes effect when the tasks that carry the Blob are answered, and then in every worker; what Bytes
 // returned in the parent must not be used any more. In a task it ends the use of this Blob there, and of nobody else's. It always returns nil, however often it is called.

@@ -66,15 +66,15 @@ func exitWith(code int) error {
 func broken(err error) error { return &coded{code: exitBroken, err: err} }
 
 // exitCode reports err, if nobody has, and turns it into an exit code. An error
-// without a code comes from the parsing of the command line.
-func exitCode(err error, stderr io.Writer) int {
+// without a code comes from the parsing of the command line of command, as "procpool bench".
+func exitCode(err error, command string, stderr io.Writer) int {
 	if err == nil {
 		return exitOK
 	}
 	var c *coded
 	if !errors.As(err, &c) {
 		complain(stderr, err)
-		fmt.Fprintln(stderr, `Try "procpool --help".`)
+		fmt.Fprintf(stderr, "Try \"%s --help\".\n", command)
 		return exitUsage
 	}
 	if c.err != nil {

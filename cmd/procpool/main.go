@@ -45,5 +45,6 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	streams := streams{in: stdin, out: stdout, err: stderr}
 	root := newRoot(streams)
 	root.SetArgs(append([]string{}, args...)) // never nil: cobra takes nil for os.Args
-	return exitCode(root.ExecuteContext(ctx), stderr)
+	cmd, err := root.ExecuteContextC(ctx)
+	return exitCode(err, cmd.CommandPath(), stderr)
 }

@@ -82,6 +82,22 @@ func TestWrongCommandLinesAreExplainedAndRunNothing(t *testing.T) {
 	}
 }
 
+func TestAWrongCommandLineLeadsToTheHelpOfItsCommand(t *testing.T) {
+	for args, help := range map[string]string{
+		"bogus":                 "procpool --help",
+		"--bogus":               "procpool --help",
+		"bench --bogus":         "procpool bench --help",
+		"bench --workers 0":     "procpool bench --help",
+		"bench x":               "procpool bench --help",
+		"run bogus":             "procpool run --help",
+		"run echo --workers 0 ": "procpool run echo --help",
+	} {
+		r := runCommand(t, "", strings.Fields(args)...)
+		assert.Equal(t, exitUsage, r.code)
+		assert.Contains(t, r.stderr, "\nTry \""+help+"\".\n", args)
+	}
+}
+
 func TestWhatTheUserTypedCannotDriveTheTerminal(t *testing.T) {
 	r := runCommand(t, "", "run", "\x1b[2J")
 	assert.Equal(t, exitUsage, r.code)
