@@ -24,7 +24,7 @@ const hearTime = 200 * time.Microsecond
 func (p *proc) expectLocked(b *batch) {
 	c := p.core
 	usual := c.speedLocked(b.head.Func).usual
-	if !p.nudges() || len(p.inflight) > 0 || b.head.Flags&wire.WantTiming != 0 || b.head.Attempt != 1 || usual <= 0 || usual > hearTime/2 {
+	if !p.nudges() || len(p.inflight) > 0 || b.head.Flags&wire.WantTiming != 0 || b.head.Attempt != 1 || c.cfg.maxMemory > 0 || usual <= 0 || usual > hearTime/2 {
 		return
 	}
 	if c.hearing.Add(1) > int32(runtime.GOMAXPROCS(0)) {
@@ -39,38 +39,49 @@ func (p *proc) expectLocked(b *batch) {
 func (p *proc) hear(c *call) bool {
 	defer p.core.hearing.Add(-1)
 	p.reading.RLock()
-	if p.deaf {
-		p.reading.RUnlock()
-		return c.released()
-	}
-	var f wire.Frame
-	exec, taken := p.page.AwaitAnswer(hearTime)
-	if taken {
-		f = p.answerOf(c, exec)
-	}
+	taken := !p.deaf && p.page.AwaitAnswer(hearTime)
 	p.reading.RUnlock()
-	if f.Count > 0 {
-		if err := p.results(f); err != nil {
+	if taken {
+		p.core.mu.Lock()
+		b := c.batch
+		p.core.mu.Unlock()
+		if err := p.collect(b); err != nil {
 			p.kill(ReasonProtocol, err)
 		}
 	}
 	return c.released()
 }
 
-// answerOf makes a frame of the answer that a worker has left in the ring. It is empty where the process has been accounted for meanwhile, and what the
-// worker says is checked as any frame is.
-func (p *proc) answerOf(c *call, exec time.Duration) wire.Frame {
-	p.core.mu.Lock()
-	defer p.core.mu.Unlock()
-	b := c.batch
-	if c.proc != p || b == nil || len(p.inflight) == 0 || p.inflight[0] != b || b.heard == 0 {
-		return wire.Frame{}
+// collect takes the answer to a batch that the worker has left in the ring, if it has and nobody else has taken it: its caller, or recv, whom the next
+// batch's answer may have reached before. What the worker says is checked as any frame is.
+func (p *proc) collect(b *batch) error {
+	c := p.core
+	c.mu.Lock()
+	if len(p.inflight) == 0 || p.inflight[0] != b || b.heard == 0 || p.page == nil {
+		c.mu.Unlock()
+		return nil
+	}
+	exec, left := p.page.Answer(b.heard)
+	if !left {
+		c.mu.Unlock()
+		return nil
 	}
 	b.heard, b.fromPage = 0, true
-	payload := wire.ResultsHead{Exec: min(max(exec, 0), time.Since(b.sent))}.Append(nil)
-	items, _ := p.page.Unreceived(p.received) // none, where it lies: then the frame is refused
-	payload = append(payload, items...)
-	return wire.Frame{Header: wire.Header{Kind: wire.Results, Count: 1, ID: b.id, Length: uint64(len(payload))}, Payload: payload}
+	ring, _ := p.page.Unreceived(p.received) // none, where it lies: then there is no item
+	_, rest, _ := wire.CutResult(ring)
+	items := ring[:len(ring)-len(rest)]
+	failed, err := wire.CheckResults(items, 1)
+	if err != nil {
+		c.mu.Unlock()
+		return err
+	}
+	head := wire.ResultsHead{Exec: min(max(exec, 0), time.Since(b.sent))}
+	p.acceptLocked(b, &head, items, 1, failed)
+	p.dropAnsweredLocked()
+	c.refillLocked(p)
+	c.unlock()
+	b.from.deliver(b, 0, 1, items, false)
+	return nil
 }
 
 // hushLocked wakes the caller of a batch that is answered by the pipe, or not at all.

@@ -207,6 +207,11 @@ func (p *proc) results(f wire.Frame) error {
 	}
 	m := p.measure(f)
 	c := p.core
+	if before := p.leftBefore(f.ID); before != nil {
+		if err := p.collect(before); err != nil {
+			return err
+		}
+	}
 	c.mu.Lock()
 	b, err := p.matchLocked(f)
 	if err != nil {
@@ -214,20 +219,8 @@ func (p *proc) results(f wire.Frame) error {
 		return err
 	}
 	from := b.got
-	b.got += n
-	p.hushLocked(b)
-	p.received += ringBytes(items, n)
-	p.tasks += n
-	p.heard = time.Now()
-	p.mark = p.text.position()
-	c.stats.BytesReceived += int64(len(f.Payload)) + wire.HeaderSize
-	hook := b == p.pending
+	hook := p.acceptLocked(b, &head, items, n, failed)
 	if !hook {
-		if failed > 0 && b.head.Soft > 0 {
-			c.stats.TimedOut += countOverdue(items, n)
-		}
-		c.countLocked(b, from, n, failed)
-		c.speedLocked(b.head.Func).add(head.Exec, n)
 		p.renewIfFatLocked(m)
 	}
 	p.dropAnsweredLocked()
@@ -243,6 +236,38 @@ func (p *proc) results(f wire.Frame) error {
 	}
 	b.endTrip(&head, p.page != nil)
 	b.from.deliver(b, from, n, items, f.Owned)
+	return nil
+}
+
+// acceptLocked counts n answers to b, and reports whether that is an initializer or finalizer.
+func (p *proc) acceptLocked(b *batch, head *wire.ResultsHead, items []byte, n, failed int) (hook bool) {
+	c := p.core
+	from := b.got
+	b.got += n
+	p.hushLocked(b)
+	p.received += ringBytes(items, n)
+	p.tasks += n
+	p.heard = time.Now()
+	p.mark = p.text.position()
+	c.stats.BytesReceived += int64(len(items)) + wire.HeaderSize
+	if b == p.pending {
+		return true
+	}
+	if failed > 0 && b.head.Soft > 0 {
+		c.stats.TimedOut += countOverdue(items, n)
+	}
+	c.countLocked(b, from, n, failed)
+	c.speedLocked(b.head.Func).add(head.Exec, n)
+	return false
+}
+
+// leftBefore returns the batch before the one of that id, if its answer may lie in the ring.
+func (p *proc) leftBefore(id uint64) *batch {
+	p.core.mu.Lock()
+	defer p.core.mu.Unlock()
+	if len(p.inflight) > 1 && p.inflight[0].id != id && p.inflight[0].heard != 0 {
+		return p.inflight[0]
+	}
 	return nil
 }
 

@@ -41,8 +41,16 @@ func (p *Page) Leave(batch uint64, exec time.Duration) bool {
 	return true
 }
 
-// AwaitAnswer waits so long for the answer that Listen has announced, and reports whether it is in the ring, and what the task took.
-func (p *Page) AwaitAnswer(d time.Duration) (exec time.Duration, ok bool) {
+// Answer reports whether the answer to the batch of that name has been left in the ring, and what the task took.
+func (p *Page) Answer(name uint32) (exec time.Duration, ok bool) {
+	if atomic.LoadUint32(p.listen()) != name|left {
+		return 0, false
+	}
+	return time.Duration(p.word(offListen + 8).Load()), true
+}
+
+// AwaitAnswer waits so long for the answer that Listen has announced, and reports whether it is in the ring.
+func (p *Page) AwaitAnswer(d time.Duration) bool {
 	word := p.listen()
 	name := atomic.LoadUint32(word) & nameMask
 	end := time.Now().Add(d)
@@ -50,9 +58,9 @@ func (p *Page) AwaitAnswer(d time.Duration) (exec time.Duration, ok bool) {
 		switch atomic.LoadUint32(word) {
 		case name:
 		case name | left:
-			return time.Duration(p.word(offListen + 8).Load()), true
+			return true
 		default:
-			return 0, false // hushed
+			return false // hushed
 		}
 		limit := unix.NsecToTimespec(int64(max(time.Until(end), 0)))
 		_, _, errno := unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), futexWait, uintptr(name), uintptr(unsafe.Pointer(&limit)), 0, 0)
@@ -60,7 +68,7 @@ func (p *Page) AwaitAnswer(d time.Duration) (exec time.Duration, ok bool) {
 			break
 		}
 	}
-	return 0, false
+	return false
 }
 
 // Hush ends the waiting for a batch; false if the answer has been left, or nobody waits.

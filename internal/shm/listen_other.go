@@ -13,8 +13,11 @@ func (p *Page) Listener() uint32 { return 0 }
 // Leave returns false.
 func (p *Page) Leave(uint64, time.Duration) bool { return false }
 
+// Answer returns false.
+func (p *Page) Answer(uint32) (time.Duration, bool) { return 0, false }
+
 // AwaitAnswer returns false.
-func (p *Page) AwaitAnswer(time.Duration) (time.Duration, bool) { return 0, false }
+func (p *Page) AwaitAnswer(time.Duration) bool { return false }
 
 // Hush returns false.
 func (p *Page) Hush(uint32) bool { return false }
