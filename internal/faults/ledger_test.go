@@ -60,6 +60,25 @@ func (l ledger) read(t testing.TB) history {
 	return h
 }
 
+// last is the task that a process started last. It need not have the highest index of those that it started: idle workers take tasks from
+// busy ones, from the end.
+func (l ledger) last(t testing.TB, process int) (index int) {
+	t.Helper()
+	text, err := os.ReadFile(string(l))
+	if err != nil {
+		t.Fatal(err)
+	}
+	index = -1
+	for line := range strings.Lines(string(text)) {
+		var event byte
+		var i, pid int
+		if n, _ := fmt.Sscanf(line, "%c %d %d\n", &event, &i, &pid); n == 3 && event == 'S' && pid == process {
+			index = i
+		}
+	}
+	return index
+}
+
 // check verifies that tasks 0 to n-1 ran once each, from start to end, except for
 // the lost ones, which may have run once at most and not to the end.
 func (l ledger) check(t testing.TB, n int, lost ...int) {
