@@ -253,11 +253,12 @@ func (s *Server) answer(b *batch, out, lent []byte, outcome wire.Outcome, w *sto
 	last := b.offset+1 >= b.count
 	b.laps.end() // before the CPU time is asked for, which takes longer than a tiny task
 	var took lapse
+	now := !s.cfg.Shared || last && (b.head.First < 0 || len(s.work) == 0) // calls without an index are waited for one by one
 	if w.unread++; last || w.unread >= w.patience {
 		took = w.lap()
+		now = now || s.out.age(w.last)+w.mean > flushAfter*3/4 // it would wait too long for one more task like this
 	}
-	now := !s.cfg.Shared || last && (b.head.First < 0 || len(s.work) == 0) // calls without an index are waited for one by one
-	s.out.add(b, out, lent, outcome, took, b.laps.cost(b.arrived, took.cpu), now)
+	s.out.add(b, w.last, out, lent, outcome, took, b.laps.cost(b.arrived, took.cpu), now)
 }
 
 func (s *Server) flush() { s.out.flush() }

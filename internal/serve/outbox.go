@@ -22,7 +22,8 @@ const (
 // outbox is the way out of a worker: results through the ring, everything else as it comes.
 //
 // Results are published in the ring one by one and written to the pipe many at a time: by
-// execLoop when it has nothing more to run, when much has gathered, or by a timer, which runs while tasks do. A result that is only published takes no lock: how many there are is in the page, and whose they are is
+// execLoop when it has nothing more to run, when much has gathered, or when the next task will take too long if it is like the last one; by a timer when
+// a task turns out to. A result that is only published takes no lock: how many there are is in the page, and whose they are is
 // written down where a batch begins.
 type outbox struct {
 	put  func(pieces [][]byte) error // writes them all
@@ -34,6 +35,7 @@ type outbox struct {
 	id      uint64 // the batch and offset that the open group goes on with; 0 for none
 	next    int
 
+	since   atomic.Int64  // when the oldest result that waits was published, or earlier, by monotonic; execLoop writes it
 	written atomic.Uint64 // the shm.Mark up to which everything is written
 	armed   atomic.Bool   // the timer runs, or is about to look at the page
 	exec    atomic.Int64  // time taken by tasks of the last group, not yet in its head
@@ -71,9 +73,20 @@ func (o *outbox) takeScratch() []byte {
 	return o.scratch[:headroom]
 }
 
-// add takes one result: out holds the value behind headroom, but for the bytes that are lent. now says that nothing
+// isEmpty reports whether no result waits. Of execLoop.
+func (o *outbox) isEmpty() bool { return o.ring.Mark() == shm.Mark(o.written.Load()) }
+
+// age returns how long the oldest result waits. Of execLoop.
+func (o *outbox) age(now time.Duration) time.Duration {
+	if o.isEmpty() {
+		return 0
+	}
+	return now - time.Duration(o.since.Load())
+}
+
+// add takes one result, at a time that may be a little ago: out holds the value behind headroom, but for the bytes that are lent. now says that nothing
 // will follow for a while.
-func (o *outbox) add(b *batch, out, lent []byte, outcome wire.Outcome, took lapse, cost *wire.Cost, now bool) {
+func (o *outbox) add(b *batch, at time.Duration, out, lent []byte, outcome wire.Outcome, took lapse, cost *wire.Cost, now bool) {
 	if &out[0] != &o.scratch[0] {
 		o.scratch = out[:headroom] // it has grown
 	}
@@ -89,6 +102,9 @@ func (o *outbox) add(b *batch, out, lent []byte, outcome wire.Outcome, took laps
 	if took != (lapse{}) {
 		o.exec.Add(int64(took.exec))
 		o.cpu.Add(int64(took.cpu))
+	}
+	if o.isEmpty() {
+		o.since.Store(int64(at))
 	}
 	o.ring.Publish(item)
 	if now && b.count == 1 && cost == nil && o.leave(b) {
@@ -124,8 +140,9 @@ func (o *outbox) leave(b *batch) bool {
 // expectTask sees to it that what is published does not wait for the task that begins now. The claim is made, so that whoever looks at the page from now on
 // sees all of it: the timer, if it has been taken for running here, has yet to look.
 func (o *outbox) expectTask() {
-	if !o.armed.Load() && o.ring.Mark() != shm.Mark(o.written.Load()) {
-		o.arm()
+	if !o.armed.Load() && !o.isEmpty() {
+		o.armed.Store(true)
+		o.timer.Reset(flushAfter)
 	}
 }
 
@@ -145,13 +162,6 @@ func (o *outbox) settleLocked() {
 		head.Exec += time.Duration(o.exec.Swap(0))
 		head.CPU += time.Duration(o.cpu.Swap(0))
 	}
-}
-
-func (o *outbox) arm() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.armed.Store(true)
-	o.timer.Reset(flushAfter)
 }
 
 // withHead puts the item's head right before the value, which has size bytes, and returns the item.
@@ -183,12 +193,19 @@ func (o *outbox) writeLarge(b *batch, out []byte, item int, lent []byte, head wi
 	o.id = 0 // the next result begins a group
 }
 
-// onTimer writes what is published. armed is taken back before the page is looked at: who publishes after that look, and then claims a task, arms
-// the timer again. Whoever else writes leaves the timer as it is: to set it for every frame would take longer than now and then to write too early.
+// onTimer writes what is published, if it has waited. armed is taken back before the page is looked at: who publishes after that look, and then claims a
+// task, sets the timer again. Whoever else writes leaves the timer as it is: to set it for every frame would take longer than to look now and then.
 func (o *outbox) onTimer() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.armed.Store(false)
+	if uint64(o.page.Published()) == o.written.Load() {
+		return
+	}
+	if left := flushAfter - (monotonic() - time.Duration(o.since.Load())); left > flushAfter/4 && o.armed.CompareAndSwap(false, true) {
+		o.timer.Reset(left)
+		return
+	}
 	o.flushLocked()
 }
 

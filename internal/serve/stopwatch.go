@@ -19,6 +19,7 @@ type stopwatch struct {
 
 	last     time.Duration // when the clock was last read
 	lastCPU  time.Duration // the process's CPU time then; only with perTask
+	mean     time.Duration // of a task, between the last two readings
 	unread   int           // tasks since
 	patience int           // after how many tasks the clock is to be read
 }
@@ -35,8 +36,9 @@ func (w *stopwatch) start() {
 func (w *stopwatch) lap() (took lapse) {
 	now := monotonic()
 	took.exec = now - w.last
+	w.mean = took.exec / time.Duration(max(w.unread, 1))
 	w.patience = 1
-	if mean := took.exec / time.Duration(max(w.unread, 1)); mean < watchEach && !w.perTask {
+	if w.mean < watchEach && !w.perTask {
 		w.patience = watchEvery
 	}
 	w.last, w.unread = now, 0
