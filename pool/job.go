@@ -25,6 +25,7 @@ type job struct {
 	lazy  bool // a Stream: Shutdown ends its input
 	chunk int  // tasks in a batch; 0 lets the pool decide
 	total int  // tasks that there will be, where that is known; 0 elsewhere
+	calm  bool // nobody sees the results before the job has ended: the consumer need not be woken for each frame
 	ctx   context.Context
 	home  *slot // where it runs, if it has a key; under core.mu
 	key   string
@@ -68,6 +69,7 @@ type job struct {
 	delayed  int     // tasks that wait for another attempt
 	fed      int     // tasks submitted
 	answered int
+	gathered int              // bytes of spans
 	complete bool             // nothing more will be fed
 	spans    []span           // answered and not consumed
 	failure  error            // why the job ended before its time
@@ -107,6 +109,9 @@ type span struct {
 const (
 	chunkItems = 4096
 	chunkBytes = 256 << 10 // one item may be longer; it has a chunk of its own
+
+	// gatherBytes is how many bytes of results gather before the consumer of a calm job is woken.
+	gatherBytes = 16 << 10
 
 	// maxSpares is how many pieces of memory of which length at the most a job keeps for results.
 	maxSpares     = 8
@@ -311,15 +316,24 @@ func (j *job) add(s span) {
 	dropped := j.dead
 	if !dropped {
 		j.spans = append(j.spans, s)
+		j.gathered += len(s.items)
 	}
 	over := j.overLocked(s.first, s.n)
 	finished := j.finishLocked()
+	rests := !finished && j.restsLocked()
 	j.mu.Unlock()
 	if dropped {
 		s.drop()
 	}
 	j.release(over)
-	j.told(finished)
+	if !rests {
+		j.told(finished)
+	}
+}
+
+// restsLocked reports whether the consumer, who feeds the job as well, has nothing to do that is worth being woken for.
+func (j *job) restsLocked() bool {
+	return j.calm && j.gathered < gatherBytes && (j.complete || j.fed-j.answered > mapAhead/2)
 }
 
 // collect returns what was answered since the last call, waiting for it if wait is set. over says that nothing
@@ -328,6 +342,7 @@ func (j *job) collect(wait bool, into []span) (spans []span, over bool, err erro
 	for {
 		j.mu.Lock()
 		spans, j.spans = j.spans, into[:0]
+		j.gathered = 0
 		over, err = j.finished, j.failure
 		j.mu.Unlock()
 		if over && err == nil {

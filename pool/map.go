@@ -94,6 +94,7 @@ func newMapper[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], arg
 	}
 	m.job.positional = m.positional
 	m.job.total = len(args)
+	m.job.calm = !m.cfg.failFast && m.cfg.progress == nil
 	return m, nil
 }
 

@@ -128,3 +128,16 @@ func TestWhatIsAnsweredNeverComesBackWhateverThePageSays(t *testing.T) {
 		})
 	}
 }
+
+func TestTheConsumerOfACalmJobIsWokenWhenThereIsSomethingToDo(t *testing.T) {
+	rests := func(change func(*job)) bool {
+		j := &job{calm: true, fed: 100, answered: 50, complete: true, gathered: 100}
+		change(j)
+		return j.restsLocked()
+	}
+	require.True(t, rests(func(*job) {}))
+	require.False(t, rests(func(j *job) { j.calm = false }), "somebody sees each result")
+	require.False(t, rests(func(j *job) { j.gathered = gatherBytes }), "there is much to decode")
+	require.False(t, rests(func(j *job) { j.complete = false }), "more is to be fed")
+	require.True(t, rests(func(j *job) { j.complete = false; j.fed = mapAhead }), "workers have enough")
+}
