@@ -15,6 +15,8 @@ import (
 // It is for a task that has its worker for itself and is known to be short. What the worker has sent before, for the same task, keeps its order: where
 // there is any, the answer goes through the pipe.
 //
+// Neither side falls asleep at once: what they wait for is mostly there within a few microseconds (internal/spin).
+//
 // Tried before: callers that read the pipe in recv's place. The runtime's poller was woken by each answer all the same, and a thread with it.
 
 // hearTime is how long a caller waits for the page before he waits as everybody does. He holds a thread meanwhile.
@@ -39,7 +41,7 @@ func (p *proc) expectLocked(b *batch) {
 func (p *proc) hear(c *call) bool {
 	defer p.core.hearing.Add(-1)
 	p.reading.RLock()
-	taken := !p.deaf && p.page.AwaitAnswer(hearTime)
+	taken := !p.deaf && p.page.AwaitAnswer(hearTime, &p.spinner)
 	p.reading.RUnlock()
 	if taken {
 		p.core.mu.Lock()

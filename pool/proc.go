@@ -14,6 +14,7 @@ import (
 	"github.com/procpool/procpool/internal/blob"
 	"github.com/procpool/procpool/internal/cgroup"
 	"github.com/procpool/procpool/internal/shm"
+	"github.com/procpool/procpool/internal/spin"
 	"github.com/procpool/procpool/wire"
 	"github.com/procpool/procpool/worker"
 )
@@ -62,6 +63,7 @@ type proc struct {
 	fat          int64 // memory from which on it is renewed; 0 for none
 	inheritedRSS int64 // peak memory of this process when it was started: see maxRSS
 
+	spinner spin.Spinner // of who waits for the page
 	reading sync.RWMutex // held by who waits for the page, without core.mu
 	deaf    bool         // nobody may any more
 

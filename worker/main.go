@@ -13,6 +13,7 @@ import (
 	"github.com/procpool/procpool/internal/registry"
 	"github.com/procpool/procpool/internal/serve"
 	"github.com/procpool/procpool/internal/shm"
+	"github.com/procpool/procpool/internal/spin"
 	"github.com/procpool/procpool/wire"
 )
 
@@ -63,7 +64,7 @@ func serveWire(marker boot.Marker) error {
 		link = blob.NewLink(files.Blobs, true)
 	}
 	return serve.New(serve.Config{
-		In: files.In, Out: files.Out, Cookie: marker.Cookie, Page: page, Shared: shared, Nudged: shared && shm.CanNudge, Link: link,
+		In: files.In, Ready: spin.Readable(files.In), Out: files.Out, Cookie: marker.Cookie, Page: page, Shared: shared, Nudged: shared && shm.CanNudge, Link: link,
 		Hello: wire.HelloBody{
 			Version: wire.Version, Build: identity, PID: os.Getpid(), Functions: registry.Names(), Page: shared, Spare: true,
 		},

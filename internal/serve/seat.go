@@ -85,6 +85,9 @@ func (s *Server) await() (b *batch, ok bool) {
 		return b, ok
 	}
 	for len(s.work) == 0 || s.in.Ready() {
+		if s.cfg.Ready != nil && s.in.Buffered() == 0 {
+			s.linger()
+		}
 		if err := s.read(); err != nil {
 			s.fail(err)
 			break
@@ -94,6 +97,16 @@ func (s *Server) await() (b *batch, ok bool) {
 		}
 	}
 	return nil, true // it is in the queue
+}
+
+// linger looks whether something comes at once, before execLoop falls asleep over it (internal/spin). It is not for the assistant, beside whom a task runs.
+func (s *Server) linger() {
+	found := false
+	turn := s.spinner.Start()
+	for !found && turn.Again() {
+		found = s.cfg.Ready()
+	}
+	turn.Stop(found)
 }
 
 // read takes one frame.

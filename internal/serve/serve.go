@@ -26,6 +26,7 @@ import (
 	"github.com/procpool/procpool/internal/registry"
 	"github.com/procpool/procpool/internal/remote"
 	"github.com/procpool/procpool/internal/shm"
+	"github.com/procpool/procpool/internal/spin"
 	"github.com/procpool/procpool/wire"
 )
 
@@ -45,6 +46,9 @@ func init() {
 type Config struct {
 	In  io.Reader
 	Out io.Writer
+
+	// Ready, if not nil, reports whether In can be read without waiting. It need not know of its end.
+	Ready func() bool
 
 	Cookie string
 	Hello  wire.HelloBody
@@ -89,7 +93,8 @@ type Server struct {
 	idle    chan struct{} // closed when execLoop has ended in good order
 	broken  chan error    // what ended the conversation, or made execLoop give up; capacity 2, one for each
 	seat    seat
-	nudges  uint32 // of the assistant: those that it has seen
+	spinner spin.Spinner // of execLoop
+	nudges  uint32       // of the assistant: those that it has seen
 
 	trimmer *trimmer
 	invokes map[string]registry.Invoke // of execLoop alone: this worker's instances of the functions that it has run

@@ -17,9 +17,10 @@
 //	        kept for tasks with a hard time limit
 //	  1216  nudge: a futex of 32 bits, which the parent adds 1 to when it has written
 //	        what a busy worker should look at
-//	  1280  listen: a futex of 32 bits. The parent puts in the low 31 bits of the id of a
-//	        batch whose only answer it waits for; a worker that leaves the answer in the ring
-//	        sets the highest; 8 bytes behind it is what the task took, in nanoseconds
+//	  1280  listen: a futex of 32 bits. The parent puts in the low 30 bits of the id of a
+//	        batch whose only answer it waits for, and sets bit 30 when it falls asleep over it; a
+//	        worker that leaves the answer in the ring sets bit 31 in place of that; 8 bytes
+//	        behind the word is what the task took, in nanoseconds
 //	  4096  the ring: RingSize bytes
 //
 // # Claim words
