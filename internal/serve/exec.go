@@ -136,6 +136,7 @@ func (s *Server) run(b *batch) {
 	w := stopwatch{perTask: b.laps != nil}
 	w.start()
 	s.out.others.Store(0)
+	s.tiny = len(b.items) <= shm.MaxRingItem
 	s.busy.Store(true)
 	for !s.stretch(b, &claims, invoke, &w) {
 	}

@@ -85,7 +85,7 @@ func (s *Server) await() (b *batch, ok bool) {
 		return b, ok
 	}
 	for len(s.work) == 0 || s.in.Ready() {
-		if s.cfg.Ready != nil && s.in.Buffered() == 0 {
+		if s.tiny && s.cfg.Ready != nil && s.in.Buffered() == 0 {
 			s.linger()
 		}
 		if err := s.read(); err != nil {
@@ -99,7 +99,8 @@ func (s *Server) await() (b *batch, ok bool) {
 	return nil, true // it is in the queue
 }
 
-// linger looks whether something comes at once, before execLoop falls asleep over it (internal/spin). It is not for the assistant, beside whom a task runs.
+// linger looks whether something comes at once, before execLoop falls asleep over it (internal/spin). It is not for the assistant, beside whom a task
+// runs, and not where long values are sent: who is awake for the first bytes is in the way of those that follow (a megabyte there and back took a tenth longer).
 func (s *Server) linger() {
 	found := false
 	turn := s.spinner.Start()

@@ -94,6 +94,7 @@ type Server struct {
 	broken  chan error    // what ended the conversation, or made execLoop give up; capacity 2, one for each
 	seat    seat
 	spinner spin.Spinner // of execLoop
+	tiny    bool         // of execLoop: what it ran last was sent in a few bytes
 	nudges  uint32       // of the assistant: those that it has seen
 
 	trimmer *trimmer
