@@ -2,7 +2,6 @@ package pool
 
 import (
 	"bytes"
-	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/procpool/procpool/internal/random"
 	"github.com/procpool/procpool/internal/shm"
 	"github.com/procpool/procpool/wire"
 )
@@ -85,7 +85,7 @@ func (s *slot) spawn() (*proc, error) {
 
 func newCookie() string {
 	var b [wire.CookieSize / 2]byte
-	_, _ = rand.Read(b[:]) // never fails: crypto/rand ends the program instead
+	random.Read(b[:])
 	return hex.EncodeToString(b[:])
 }
 

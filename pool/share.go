@@ -1,13 +1,13 @@
 package pool
 
 import (
-	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"runtime"
 	"sync"
 
 	"github.com/procpool/procpool/internal/blob"
+	"github.com/procpool/procpool/internal/random"
 	"github.com/procpool/procpool/wire"
 	"github.com/procpool/procpool/worker"
 )
@@ -111,7 +111,7 @@ func (s *blobs) add(m *blob.Memory) (*entry, error) {
 // newToken returns a name that nobody guesses: a worker sees only what it was told of.
 func newToken() blob.Token {
 	var b [8]byte
-	_, _ = rand.Read(b[:]) // never fails: crypto/rand ends the program instead
+	random.Read(b[:])
 	return blob.Token(binary.BigEndian.Uint64(b[:]))
 }
 

@@ -30,11 +30,15 @@ func describe(path string) string {
 }
 
 // identify names the image of this process by device, inode, size and time of modification, through the kernel's own
-// reference to it.
+// reference to it. Without /proc, where nothing refers to the image, it is the file that a worker would be started from.
 func identify() (string, error) {
+	path, err := selfImage()
+	if err != nil {
+		return "", err
+	}
 	var st unix.Stat_t
-	if err := unix.Stat(selfExe, &st); err != nil {
-		return hashExecutable()
+	if err := unix.Stat(path, &st); err != nil {
+		return "", &os.PathError{Op: "stat", Path: path, Err: err}
 	}
 	return fmt.Sprintf("%d:%d:%d:%d.%09d", st.Dev, st.Ino, st.Size, st.Mtim.Sec, st.Mtim.Nsec), nil
 }

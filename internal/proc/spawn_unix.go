@@ -51,5 +51,3 @@ func setNice(spec *Spec, pid int) error {
 func selfImage() (string, error) { return os.Executable() }
 
 func describe(path string) string { return path }
-
-func identify() (string, error) { return hashExecutable() }
