@@ -24,13 +24,6 @@ func (p *Pool) KillWorker(slot, pid int) error {
 	return errors.ErrUnsupported
 }
 
-// WithOnStart sets a function that New calls when the workers are ready, as its last step: its error is New's, and the pool is closed then. The function that it
-// returns, if any, is called once when the pool has ended, by Shutdown, Close or the collector. A Pool that is to be collected when its users drop it must not be
-// held by what start begins: keep a weak.Pointer. WithOnStart may be given more than once.
-func WithOnStart(start func(*Pool) (stop func(), err error)) Option {
-	return func(*config) {}
-}
-
 // WithInsights has the pool ask its workers about single tasks, a small share of those that are short and all that are long, so that Insights can tell where their time went.
 func WithInsights() Option {
 	return func(*config) {}
