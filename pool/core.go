@@ -45,7 +45,8 @@ type core struct {
 	supervisors sync.WaitGroup
 	procs       sync.WaitGroup
 	drainer     sync.Once     // starts drain
-	stopped     chan struct{} // closed when Shutdown or Close has ended every process
+	ended       chan struct{} // closed when no process is left
+	stopped     chan struct{} // closed when Shutdown or Close has ended everything
 
 	// mu guards all that follows and the fields of slots, procs and batches that say so. It is held for moments, never while
 	// something waits; no lock but a job's or an outbox's own is taken under it.
@@ -115,6 +116,7 @@ func newCore(cfg *config) (*core, error) {
 		img:     img,
 		turns:   newTurns(),
 		drained: make(chan struct{}),
+		ended:   make(chan struct{}),
 		stopped: make(chan struct{}),
 		live:    map[*proc]struct{}{},
 		jobs:    map[*job]struct{}{},
@@ -358,6 +360,7 @@ func (c *core) finish() {
 	hurry := c.closed // by Close
 	c.closed = true
 	c.mu.Unlock()
+	close(c.ended)
 	c.kills.end()
 	c.output.close(hurry)
 	c.blobs.end()

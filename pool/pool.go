@@ -19,6 +19,7 @@ type WorkerInfo struct {
 	PID      int // 0 while there is no process
 	State    State
 	Func     string        // of the oldest task that it has; "" while it is idle
+	Index    int           // of that task in its job; -1 for Call and Go, and while it is idle
 	Tasks    int           // tasks that this process has answered
 	Restarts int           // processes that the slot had before this one
 	RSS      int64         // resident memory in bytes; 0 where it is not known
@@ -54,7 +55,7 @@ func (p *Pool) Workers() []WorkerInfo {
 }
 
 func (s *slot) infoLocked() WorkerInfo {
-	info := WorkerInfo{Slot: s.id, State: s.state, Since: s.since, Restarts: max(0, s.starts-1)}
+	info := WorkerInfo{Slot: s.id, State: s.state, Index: -1, Since: s.since, Restarts: max(0, s.starts-1)}
 	p := s.proc
 	if s.isSpare() {
 		p = s.spare
@@ -65,7 +66,8 @@ func (s *slot) infoLocked() WorkerInfo {
 			info.Hardening = s.core.armor.names(p.group != nil)
 		}
 		if len(p.inflight) > 0 {
-			info.Func = p.inflight[0].head.Func
+			oldest := p.inflight[0]
+			info.Func, info.Index = oldest.head.Func, oldest.head.Index(max(oldest.got, p.startedLocked(oldest)-1))
 		}
 	}
 	return info
