@@ -35,6 +35,7 @@ type FuncInsights struct {
 	Queue    Distribution // from its submission until it was sent to a worker
 	Run      Distribution // in the worker
 	Transfer Distribution // what was neither: encoding, pipes, waiting in the worker behind others of the same batch, decoding
+	Total    Distribution // the three together
 
 	Stages  Timing // the mean of each stage of the sampled tasks; zero where none was sampled
 	Samples int    // how many tasks were sampled
@@ -84,4 +85,11 @@ type Distribution struct {
 	Count               int64
 	Mean, P50, P90, P99 time.Duration
 	Max                 time.Duration
+	Buckets             []Bucket // those of the histogram that are not empty, ascending
+}
+
+// Bucket counts durations that are at most UpTo, and more than that of the bucket below it.
+type Bucket struct {
+	UpTo  time.Duration
+	Count int64
 }
