@@ -73,6 +73,7 @@ type core struct {
 	notes     []func()              // what is to be logged or told once mu is free
 	dirty     []*proc               // have frames to write once mu is free
 	stats     Stats
+	figures   figures
 }
 
 // New starts a pool. It returns when all workers are ready: started, greeted, initialised. If one cannot be started it
@@ -124,6 +125,10 @@ func newCore(cfg *config) (*core, error) {
 		delayed: map[*call]*time.Timer{},
 		judged:  map[*call]struct{}{},
 		plain:   &terms{limits: cfg.limits(&callConfig{})},
+	}
+	c.figures.began = time.Now()
+	if cfg.insights {
+		c.observe(1)
 	}
 	if cfg.name != "" {
 		c.log = c.log.Named(cfg.name)

@@ -30,11 +30,3 @@ func (p *Pool) KillWorker(slot, pid int) error {
 func WithOnStart(start func(*Pool) (stop func(), err error)) Option {
 	return func(*config) {}
 }
-
-// WithInsights has the pool ask its workers about single tasks, a small share of those that are short and all that are long, so that Insights can tell where their time went.
-func WithInsights() Option {
-	return func(*config) {}
-}
-
-// Insights returns where the time went until now.
-func (p *Pool) Insights() Insights { return Insights{} }

@@ -82,8 +82,10 @@ func (c *collector) startLocked() {
 	}
 }
 
-// run is the one goroutine of a collector.
+// run is the one goroutine of a collector. As long as it runs the pool asks its workers about single tasks.
 func (c *collector) run() {
+	stop := c.src.Observe()
+	defer stop()
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	for {

@@ -24,6 +24,8 @@ type fake struct {
 	gone   bool
 	killed []int
 	refuse error
+
+	observers int
 }
 
 func newFake() *fake {
@@ -31,6 +33,17 @@ func newFake() *fake {
 }
 
 func (f *fake) end() { close(f.done) }
+
+func (f *fake) Observe() (stop func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.observers++
+	return func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.observers--
+	}
+}
 
 func (f *fake) alive() bool {
 	f.mu.Lock()
@@ -71,7 +84,7 @@ func (f *fake) Workers() []pool.WorkerInfo {
 	var all []pool.WorkerInfo
 	for i := range 4 {
 		all = append(all, pool.WorkerInfo{
-			Slot: i, PID: 4711 + i, State: pool.StateBusy, Func: "thumbnail", Index: 1000 + i, Tasks: int(s.Seconds() * 300), Restarts: i % 3,
+			Slot: i, PID: 4711 + i, State: pool.StateBusy, Func: "thumbnail", Index: 1000 + i, TaskTime: time.Duration(40+i) * time.Millisecond, Tasks: int(s.Seconds() * 300), Restarts: i % 3,
 			RSS: int64(20+10*i) << 20, CPU: s * time.Duration(9-2*i) / 10, Since: now.Add(-time.Second),
 		})
 	}
@@ -147,7 +160,7 @@ func (f *fake) slowest() []pool.TaskRecord {
 func steady(n int64, d time.Duration) pool.Distribution {
 	return pool.Distribution{
 		Count: n, Mean: d, P50: d, P90: 2 * d, P99: 4 * d, Max: 8 * d,
-		Buckets: []pool.Bucket{{UpTo: d / 2, Count: n / 4}, {UpTo: d, Count: n / 2}, {UpTo: 3 * d, Count: n / 5}, {UpTo: 8 * d, Count: n - n/4 - n/2 - n/5}},
+		Buckets: []pool.Bucket{{Below: d / 2, Count: n / 4}, {Below: d, Count: n / 2}, {Below: 3 * d, Count: n / 5}, {Below: 8 * d, Count: n - n/4 - n/2 - n/5}},
 	}
 }
 

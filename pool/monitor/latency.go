@@ -21,13 +21,16 @@ func latencyOf(functions []pool.FuncInsights) latency {
 		l.count += d.Count
 		l.sum += d.Mean.Seconds() * float64(d.Count)
 		for _, b := range d.Buckets {
-			l.buckets[b.UpTo] += b.Count
+			l.buckets[b.Below] += b.Count
 		}
 	}
 	return l
 }
 
-// since is how the tasks took that ended after an earlier reading. Percentiles and maximum are the bounds of their buckets.
+// middle is where in a bucket, which is about an eighth wide, its durations are taken to be.
+const middle = 0.95
+
+// since is how the tasks took that ended after an earlier reading. Percentiles and maximum are the middle of their buckets.
 func (l latency) since(earlier latency) Spread {
 	s := Spread{Count: l.count - earlier.count}
 	if s.Count <= 0 {
@@ -51,11 +54,11 @@ func (l latency) since(earlier latency) Spread {
 			at   *float64
 		}{{0.5, &s.P50}, {0.9, &s.P90}, {0.99, &s.P99}} {
 			if want := p.part * float64(total); float64(seen) < want && float64(seen+n) >= want {
-				*p.at = bound.Seconds()
+				*p.at = middle * bound.Seconds()
 			}
 		}
 		seen += n
-		s.Max = bound.Seconds()
+		s.Max = middle * bound.Seconds()
 	}
 	return s
 }

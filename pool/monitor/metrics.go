@@ -198,7 +198,7 @@ func (s sender) histogram(name string, d *pool.Distribution, labels ...string) {
 	for _, bound := range bounds {
 		n := uint64(0)
 		for _, b := range d.Buckets {
-			if b.UpTo.Seconds() <= bound {
+			if b.Below.Seconds() <= bound {
 				n += uint64(b.Count)
 			}
 		}

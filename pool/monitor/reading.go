@@ -124,7 +124,7 @@ func (r *reading) workerList(since *reading) []Worker {
 // worker is one process. in is what its slot has done, nil where that is not known.
 func (r *reading) worker(info *pool.WorkerInfo, in *pool.WorkerInsights) Worker {
 	w := Worker{
-		Slot: info.Slot, PID: info.PID, State: string(info.State), Func: info.Func, Index: info.Index,
+		Slot: info.Slot, PID: info.PID, State: string(info.State), Func: info.Func, Index: info.Index, TaskTime: info.TaskTime.Seconds(),
 		Since: max(0, r.at.Sub(info.Since).Seconds()), Tasks: info.Tasks, Restarts: info.Restarts,
 		CPU: info.CPU.Seconds(), RSS: info.RSS, Spans: []Span{},
 	}
@@ -135,13 +135,6 @@ func (r *reading) worker(info *pool.WorkerInfo, in *pool.WorkerInsights) Worker 
 		}
 		for _, s := range in.Spans {
 			w.Spans = append(w.Spans, Span{Func: s.Func, Index: s.Index, Tasks: s.Tasks, Failed: s.Failed, Began: s.Began, Ended: s.Ended})
-		}
-	}
-	if w.Func != "" {
-		// It cannot have begun before the worker had work, nor before the answer to the task before it.
-		w.TaskTime = w.Since
-		if n := len(w.Spans); n > 0 {
-			w.TaskTime = min(w.TaskTime, max(0, r.at.Sub(w.Spans[n-1].Ended).Seconds()))
 		}
 	}
 	return w

@@ -15,6 +15,7 @@ type source interface {
 	Stats() pool.Stats
 	Workers() []pool.WorkerInfo
 	Insights() pool.Insights
+	Observe() (stop func())
 	Profile(ctx context.Context, slot int, kind string, d time.Duration) ([]byte, error)
 	Goroutines(ctx context.Context, slot int) (string, error)
 	KillWorker(slot, pid int) error
@@ -50,6 +51,13 @@ func (l lightly) Insights() pool.Insights {
 		return p.Insights()
 	}
 	return pool.Insights{}
+}
+
+func (l lightly) Observe() (stop func()) {
+	if p := l.p.Value(); p != nil {
+		return p.Observe()
+	}
+	return func() {}
 }
 
 func (l lightly) Profile(ctx context.Context, slot int, kind string, d time.Duration) ([]byte, error) {
