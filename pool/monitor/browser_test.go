@@ -154,13 +154,23 @@ func (b *browser) shoot(t *testing.T, name string) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, name+".png"), picture.Data, 0o644))
 }
 
+// serve serves until the test ends, event streams included.
+func serve(t *testing.T, h http.Handler) *httptest.Server {
+	t.Helper()
+	ctx, cut := context.WithCancel(context.Background())
+	server := httptest.NewUnstartedServer(h)
+	server.Config.BaseContext = func(net.Listener) context.Context { return ctx }
+	server.Start()
+	t.Cleanup(server.Close)
+	t.Cleanup(cut)
+	return server
+}
+
 // serveFake serves a pool that can do everything.
 func serveFake(t *testing.T, opts ...Option) (*fake, string) {
 	t.Helper()
 	f := newFake()
-	server := httptest.NewServer(newHandler(f, opts...))
-	t.Cleanup(server.Close)
-	return f, server.URL + "/"
+	return f, serve(t, newHandler(f, opts...)).URL + "/"
 }
 
 func TestThePageShowsAPoolLive(t *testing.T) {
@@ -192,18 +202,13 @@ func TestThePageSaysThatTheConnectionIsGoneAndComesBack(t *testing.T) {
 	b := startBrowser(t)
 	var down atomic.Bool
 	inner := newHandler(newFake())
-	ctx, cut := context.WithCancel(context.Background())
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if down.Load() {
 			w.WriteHeader(http.StatusBadGateway)
 			return
 		}
 		inner.ServeHTTP(w, r)
 	}))
-	server.Config.BaseContext = func(net.Listener) context.Context { return ctx }
-	server.Start()
-	t.Cleanup(server.Close)
-	t.Cleanup(cut)
 	b.open(t, server.URL)
 
 	down.Store(true)
@@ -244,8 +249,7 @@ func TestThePageWorksBelowAPrefix(t *testing.T) {
 	b := startBrowser(t)
 	mux := http.NewServeMux()
 	mux.Handle("/debug/pool/", http.StripPrefix("/debug/pool", newHandler(newFake())))
-	server := httptest.NewServer(mux)
-	t.Cleanup(server.Close)
+	server := serve(t, mux)
 	b.open(t, server.URL+"/debug/pool")
 	require.Equal(t, server.URL+"/debug/pool/workers/0/goroutines", eval[string](t, b, `document.querySelector("#workers a").href`))
 	b.isQuiet(t)

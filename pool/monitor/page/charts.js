@@ -33,7 +33,7 @@ const charts = (() => {
 
   // One bar of parts: [class, share, text].
   const bar = (parts, label) => {
-    const root = svg("svg", { class: "bar", viewBox: "0 0 1000 20", preserveAspectRatio: "none", role: "img", "aria-label": label });
+    const root = svg("svg", { class: "bar", viewBox: "0 0 1000 20", preserveAspectRatio: "none", ...(label ? { role: "img", "aria-label": label } : { "aria-hidden": "true" }) });
     let x = 0;
     for (const [name, share, text] of parts) {
       if (share <= 0) continue;

@@ -38,6 +38,7 @@
   const count = (n) => n < 100000 ? Math.round(n).toLocaleString("en") : scaled(n, 1000, ["", " k", " M", " G"]);
   const rate = (n, short) => n === 0 ? "0" : scaled(n, 1000, ["", " k", " M", " G"], short || n < 1000);
   const percent = (f) => (100 * f).toFixed(0) + " %";
+  const share = (f) => f > 0 && f < 0.001 ? "less than 0.1 %" : (100 * f).toFixed(f < 0.1 ? 1 : 0) + " %";
   const clock = (t) => new Date(t).toLocaleTimeString([], { hour12: false });
   const taskName = (r) => r.index >= 0 ? `${r.func} #${r.index}` : r.func;
   const plural = (n, word) => `${count(n)} ${word}${n === 1 ? "" : "s"}`;
@@ -84,17 +85,18 @@
     return values.slice(-120);
   };
 
+  const endedTasks = (s) => s.totals.completed + s.totals.failed;
   const cards = [
-    ["throughput", "tasks per second", (s) => rate(s.rates.completed + s.rates.failed), (s) => `${count(s.totals.completed + s.totals.failed)} ended`, (p) => p.completed + p.failed],
-    ["latency", "half of the tasks took less", (s) => s.latency.count ? span(s.latency.p50 || s.latency.mean) : "–", (s) => s.latency.count ? `99 % less than ${span(s.latency.p99)}` : "no task ended lately", (p) => p.p50],
-    ["workers", "workers busy", (s) => `${s.queue.busy} of ${s.queue.workers}`, (s) => s.queue.spares ? plural(s.queue.spares, "spare") : "", (p) => p.busy],
-    ["queue", "tasks waiting", (s) => count(s.queue.queued), (s) => `${count(s.queue.running)} with workers`, (p) => p.queued],
-    ["cpu", "processors in use", (s) => s.now.cpu.toFixed(2), () => "by all workers together", (p) => p.cpu],
-    ["memory", "memory of all workers", (s) => size(s.workers.reduce((sum, w) => sum + w.rss, 0)), (s) => `${size(s.rates.sent + s.rates.received)}/s through pipes`, (p) => p.rss],
-    ["failed", "tasks failed", (s) => count(s.totals.failed), (s) => `${s.totals.timed_out} over a time limit, ${s.totals.retried} retried`, (p) => p.failed],
-    ["restarts", "workers restarted", (s) => count(s.totals.restarts), (s) => s.totals.recycles ? `${count(s.totals.recycles)} renewed on purpose` : "after they had died", null],
+    ["throughput", "Tasks per second", (s) => rate(s.rates.completed + s.rates.failed), (s) => `${count(endedTasks(s))} have ended`, (p) => p.completed + p.failed],
+    ["latency", "Median latency", (s) => s.latency.count ? span(s.latency.p50 || s.latency.mean) : "–", (s) => s.latency.count ? `99 % below ${span(s.latency.p99)}` : "no task ended lately", (p) => p.p50 || p.mean],
+    ["workers", "Workers busy", (s) => `${s.queue.busy} of ${s.queue.workers}`, (s) => s.queue.spares ? `and ${plural(s.queue.spares, "spare")}` : "", (p) => p.busy],
+    ["queue", "Tasks waiting", (s) => count(s.queue.queued), (s) => `${count(s.queue.running)} with workers`, (p) => p.queued],
+    ["cpu", "Processors in use", (s) => s.now.cpu.toFixed(2), () => "by all workers together", (p) => p.cpu],
+    ["memory", "Memory of the workers", (s) => size(s.workers.reduce((sum, w) => sum + w.rss, 0)), (s) => `${size(s.rates.sent + s.rates.received)}/s through pipes`, (p) => p.rss],
+    ["failed", "Tasks failed", (s) => count(s.totals.failed), (s) => [s.totals.failed && `${share(s.totals.failed / endedTasks(s))} of all`, s.totals.timed_out && `${count(s.totals.timed_out)} too slow`, s.totals.retried && `${count(s.totals.retried)} retried`].filter(Boolean).join(", "), (p) => p.failed],
+    ["restarts", "Workers that died", (s) => count(s.totals.restarts), (s) => s.totals.recycles ? `${count(s.totals.recycles)} renewed on purpose` : s.totals.restarts ? "and were replaced" : "", null],
   ].map(([id, label, value, more, point]) => {
-    const b = el("b"), m = el("span", { class: "more" }), place = el("div"), card = el("div", { class: "card", id: "card-" + id }, b, el("span", {}, label), m, ...(point ? [place] : []));
+    const b = el("b"), m = el("span", { class: "more" }), place = el("div"), card = el("div", { class: "card", id: "card-" + id }, el("span", {}, label), b, m, ...(point ? [place] : []));
     byID("cards").append(card);
     return (s) => {
       put(b, value(s));
@@ -202,16 +204,23 @@
     const said = await answer.json().catch(() => ({ error: "no answer that can be read" }));
     say(answer.ok ? `Process ${w.pid} of slot ${w.slot} was killed.` : `Process ${w.pid} lives: ${said.error}`);
   };
+  const columns = ["slot", "state", "task", "running for", "tasks done", "CPU", "memory", "restarts", "PID"];
   const workerRow = (w, readOnly) => {
-    const cells = Array.from({ length: 9 }, (_, i) => el("td", i === 2 ? { class: "left" } : {}));
-    const look = el("td", { class: "left" });
+    const cells = columns.map((name, i) => el("td", { "data-name": name, class: i === 2 ? "left task" : null }));
+    const spent = el("td", { "data-name": "its time so far", class: "left spent" }), look = el("td", { class: "left look" });
     if (w.slot >= 0) {
       look.append(el("a", { href: `workers/${w.slot}/goroutines`, target: "_blank", rel: "noopener" }, "goroutines"),
         el("a", { href: `workers/${w.slot}/profile?kind=cpu&seconds=5` }, "CPU profile"), el("a", { href: `workers/${w.slot}/profile?kind=heap` }, "heap profile"));
       if (!readOnly) look.append(el("button", { type: "button", class: "danger", "aria-label": `Kill the worker of slot ${w.slot}`, onclick: () => kill(row.worker) }, "Kill"));
     }
-    const row = { element: el("tr", {}, ...cells, look), cells, worker: w };
+    const row = { element: el("tr", {}, ...cells, spent, look), cells, spent, worker: w };
     return row;
+  };
+  const spentBar = (t) => {
+    const other = t.start + t.init + t.exit, total = t.working + t.waiting + t.idle + other;
+    if (!total) return "–";
+    const parts = [["run", t.working, "in tasks"], ["there", t.waiting, "had tasks, ran none"], ["queue", t.idle, "nothing to do"], ["encode", other, "starting and ending"]];
+    return charts.bar(parts.map(([name, v, text]) => [name, v / total, `${text}: ${span(v)} (${percent(v / total)})`]), parts.map(([, v, text]) => `${text} ${percent(v / total)}`).join(", "));
   };
   const showWorkers = (s) => {
     const now = new Set();
@@ -223,6 +232,7 @@
       row.worker = w;
       [w.slot >= 0 ? String(w.slot) : "spare", w.state, w.func ? taskName(w) : "–", w.func ? span(w.task_time) : "–", count(w.tasks), percent(w.cpu_share), w.rss ? size(w.rss) : "–", String(w.restarts), w.pid ? String(w.pid) : "–"].forEach((text, c) => put(row.cells[c], text));
       row.cells[1].className = w.state;
+      row.spent.replaceChildren(spentBar(w.time));
       if (byID("workers").children[i] !== row.element) byID("workers").insertBefore(row.element, byID("workers").children[i] || null);
     });
     for (const [key, row] of rows) if (!now.has(key)) { row.element.remove(); rows.delete(key); }
@@ -230,8 +240,10 @@
 
   const showSlowest = (s) => {
     byID("slowest-none").hidden = s.slowest.length > 0;
-    byID("slowest-box").hidden = s.slowest.length === 0;
-    byID("slowest").replaceChildren(...s.slowest.map((r) => el("tr", {}, el("td", {}, taskName(r)), el("td", {}, span(r.exec)), el("td", {}, span(r.total || r.exec)), el("td", {}, String(r.slot)), el("td", {}, clock(r.ended)), el("td", { class: "wide left" }, r.arg || "–"))));
+    const most = Math.max(...s.slowest.map((r) => r.exec), 1e-9);
+    byID("slowest").replaceChildren(...s.slowest.map((r) => el("li", {},
+      el("p", {}, el("strong", {}, taskName(r)), el("span", {}, `${span(r.exec)} in the worker`, el("span", { class: "soft" }, `${r.total > r.exec ? `, ${span(r.total)} in all` : ""} · slot ${r.slot} · ended ${clock(r.ended)}`))),
+      charts.bar([["run", r.exec / most, span(r.exec)]], ""), ...(r.arg ? [el("code", {}, r.arg)] : []))));
   };
 
   const kinds = { returned: "returned an error", panic: "panicked", exit: "worker died", timeout: "too slow", encode: "not encodable", decode: "not decodable", unregistered: "not registered" };
@@ -259,9 +271,16 @@
     s.failures.forEach((r, i) => {
       const key = failureKey(r);
       if (!failures.has(key)) failures.set(key, failure(r));
-      if (place.children[i] !== failures.get(key)) place.insertBefore(failures.get(key), place.children[i] || null);
+      const box = failures.get(key);
+      if (place.children[i] !== box) place.insertBefore(box, place.children[i] || null);
+      box.hidden = i >= fewFailures && !allFailures && !box.open;
     });
+    byID("failures-more").hidden = s.failures.length <= fewFailures;
+    put(byID("failures-more"), allFailures ? "Show fewer" : `Show all ${s.failures.length}`);
   };
+  const fewFailures = 8;
+  let allFailures = false;
+  byID("failures-more").addEventListener("click", () => { allFailures = !allFailures; showFailures(last); });
 
   const show = () => {
     if (!last) return;
