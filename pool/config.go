@@ -63,6 +63,7 @@ type config struct {
 	onExit   func(WorkerExit)
 	onReport func(worker.TaskInfo, worker.Raw)
 	insights bool
+	onStart  []func(*Pool) (stop func(), err error)
 
 	initializer *hook
 	finalizer   *hook

@@ -28,6 +28,7 @@ type core struct {
 	output  *output
 	exits   *dispatcher[WorkerExit] // nil where nobody listens
 	reports *dispatcher[report]     // nil where nobody listens
+	stops   stops                   // of WithOnStart
 
 	// outstanding counts calls that are not answered and jobs that are not finished: what Shutdown waits for. It
 	// rises only under mu while stopping is false.
@@ -103,6 +104,9 @@ func New(ctx context.Context, opts ...Option) (*Pool, error) {
 	}
 	p := &Pool{core: c}
 	runtime.AddCleanup(p, abandon, c)
+	if err := c.begin(p); err != nil {
+		return nil, err
+	}
 	return p, nil
 }
 
@@ -359,7 +363,7 @@ func (c *core) quitAllLocked() {
 	}
 }
 
-// finish ends what is left when no process is: the outputs, the dispatchers.
+// finish ends what is left when no process is: the outputs, the dispatchers, what WithOnStart began.
 func (c *core) finish() {
 	c.mu.Lock()
 	hurry := c.closed // by Close
@@ -375,6 +379,7 @@ func (c *core) finish() {
 	if c.reports != nil {
 		c.reports.close()
 	}
+	c.stops.call(c)
 	close(c.stopped)
 }
 

@@ -78,6 +78,7 @@
 //	pulse       asks the processes for a sign of life and looks at their memory; ends with the pool; nobody waits.
 //	sink.run    while there is output to write; ends when there is not; Close and Shutdown wait, a second if it is stuck.
 //	dispatcher  while there are events for WithOnExit or WithOnReport; nobody waits, since the callback may be the caller.
+//	stops.call  while the pool ends, if WithOnStart has begun anything; Close and Shutdown wait, a second if it is stuck.
 //
 // Of a proc:
 //

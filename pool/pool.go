@@ -18,7 +18,7 @@ type Pool struct{ core *core }
 // WorkerInfo is one worker as it is now.
 type WorkerInfo struct {
 	Slot     int // -1 for a spare
-	PID      int // 0 while there is no process
+	PID      int // 0 while there is no process; one that is starting counts
 	State    State
 	Func     string        // of the running task, or of the oldest that it has; "" while it is idle
 	Index    int           // of that task in its job; -1 for Call and Go, and while it is idle
@@ -69,6 +69,8 @@ func (s *slot) infoLocked() WorkerInfo {
 			info.Hardening = s.core.armor.names(p.group != nil)
 		}
 		info.Func, info.Index, info.TaskTime = p.taskNowLocked()
+	} else if s.starting != nil {
+		info.PID = s.starting.child.PID()
 	}
 	return info
 }
