@@ -31,14 +31,11 @@ type batch struct {
 	// offers is the shared memory that came for results which have not come yet, by offset. Of recv.
 	offers map[int]*offered
 
-	made      moment // when its tasks were submitted, about; 0 where no clock was read, since they did not wait
-	lentStart []byte // of a sampled one: the beginning of lent
+	made moment // when its tasks were submitted, about; 0 where no clock was read, since they did not wait
 
-	// These are written once when a worker gets the batch.
-	origin  origin
-	sent    time.Time
-	waited  time.Duration // since its tasks were submitted
-	sampled bool          // it was chosen by sampleLocked
+	// origin and sent are written once when a worker gets the batch.
+	origin origin
+	sent   time.Time
 
 	// Of the proc that has it, under core.mu.
 	id      uint64
@@ -50,6 +47,17 @@ type batch struct {
 	heard     uint32 // by what name its caller waits for the page; 0 if he does not
 	fromPage  bool   // the answer was taken from there
 	recalling bool   // a worker without a page was asked to give back what it has not started
+}
+
+// sampled reports whether the pool itself wants to know where the time of the tasks goes.
+func (b *batch) sampled() bool { return b.travel != nil && b.travel.sampled }
+
+// waited returns how long the tasks had waited when a worker got the batch.
+func (b *batch) waited() time.Duration {
+	if b.made == 0 {
+		return 0
+	}
+	return momentOf(b.sent).since(b.made)
 }
 
 // openCalls returns the calls that are not answered.

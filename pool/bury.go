@@ -140,7 +140,7 @@ func (c *core) countLocked(b *batch, from, n, failed int) int {
 func (p *proc) buriedLocked() {
 	c, s := p.core, p.slot
 	delete(c.live, p)
-	p.spendLocked(time.Now())
+	p.spendLocked(now())
 	c.hoarders.drop(p)
 	p.watchdog.stop()
 	if s.proc == p {

@@ -153,7 +153,7 @@ func (l *lane) push(c *call) {
 
 // stamp notes when a call that has to wait was submitted: exactly for a short queue, about for a long one.
 func (l *lane) stamp(c *call) {
-	if l.unread++; l.unread >= readEach || l.n <= readFirst {
+	if l.unread++; unread(l.unread, l.n) {
 		l.unread, l.made = 0, now()
 	}
 	c.stamp.made = l.made
@@ -300,8 +300,8 @@ func (l *lane) deliver(b *batch, from, n int, items []byte, owned bool) {
 			offered: offers[i],
 			worker:  b.origin,
 		}
-		if c.timing != nil || b.sampled {
-			a.times = &times{trip: b.travel.trip, sampled: b.sampled}
+		if c.timing != nil || b.sampled() {
+			a.times = &times{trip: b.travel.trip, sampled: b.sampled()}
 			a.times.timing = a.times.trip.timing(c.stamp, &r, itemBytes(len(c.item)+len(c.lent)))
 		}
 		if asks {

@@ -18,8 +18,9 @@ type figures struct {
 	ledgers   []*ledger // by the number of the slot
 	spares    *ledger   // of all places for spares; nil where there are none
 	slowest   []taskMark
-	failures  []taskMark // a ring, once it is full
-	oldest    int        // in failures then
+	slow      time.Duration // of the last of them, once there is no room
+	failures  []taskMark    // a ring, once it is full
+	oldest    int           // in failures then
 	sampler   sampler
 }
 
@@ -85,20 +86,17 @@ func (f *figures) costs(fn string) *costs {
 // noteLocked writes down n answers to b from offset from on, which took exec together and have come now (p.heard). failed says how many failed of those that somebody
 // waits for.
 func (p *proc) noteLocked(f *costs, b *batch, from, n, failed int, exec time.Duration, items []byte) {
-	way := p.heard.Sub(b.sent)
+	heard := momentOf(p.heard)
+	way := heard.since(momentOf(b.sent))
 	exec = min(exec, way) // the worker's word
+	p.spendLocked(heard)
 	if exec == 0 && p.page == nil {
-		p.spendLocked(p.heard)
 		p.workedLocked(p.life.loose) // it tells no times: who can say that it waited
+	} else {
+		p.workedLocked(exec)
 	}
-	p.spendLocked(p.heard)
-	p.workedLocked(exec)
 	p.countedLocked(f, b, from, n, failed)
-	l := p.slot.ledger
-	l.span(&spanMark{
-		fn: b.head.Func, pid: b.origin.pid, index: b.head.Index(from), tasks: n, failed: failed,
-		began: later(later(p.heard.Add(-exec), b.sent), l.lastEnded()), ended: p.heard,
-	})
+	p.spanLocked(b, from, n, failed, exec, heard)
 
 	f.frames++
 	f.exec += exec
@@ -108,11 +106,11 @@ func (p *proc) noteLocked(f *costs, b *batch, from, n, failed int, exec time.Dur
 	}
 	each := f.runLocked(b, n, exec, items)
 	f.transfer.add(way-each, n)
-	f.total.add(b.waited+way, n)
+	f.total.add(b.waited()+way, n)
 
 	c := p.core
-	if n == 1 && exec > 0 && !b.sampled {
-		c.figures.slowLocked(c, b, from, p.heard, &Timing{Queued: b.waited, Exec: exec, ResultBytes: itemBytes(len(items) - 1)})
+	if n == 1 && exec > c.figures.slow && !b.sampled() {
+		c.figures.slowLocked(c, b, from, p.heard, &Timing{Queued: b.waited(), Exec: exec, ResultBytes: itemBytes(len(items) - 1)})
 	}
 	if failed > 0 {
 		c.figures.failedLocked(c, b, from, n, p.heard, each, items)
@@ -138,10 +136,8 @@ func (p *proc) lostNotedLocked(b *batch, offset int, err error) {
 	ended := p.heard.Add(p.life.ran)
 	f.exec += p.life.ran
 	f.run.add(p.life.ran, 1)
-	f.total.add(b.waited+p.life.ran, 1)
-	p.slot.ledger.span(&spanMark{
-		fn: b.head.Func, pid: b.origin.pid, index: b.head.Index(offset), tasks: 1, failed: 1, began: p.heard, ended: ended,
-	})
+	f.total.add(b.waited()+p.life.ran, 1)
+	p.spanLocked(b, offset, 1, 1, p.life.ran, momentOf(ended))
 	c.figures.lostLocked(c, b, offset, ended, p.life.ran, err)
 }
 
@@ -154,7 +150,7 @@ func (p *proc) countedLocked(f *costs, b *batch, from, n, failed int) {
 	f.failed += failed
 	size := len(b.body) + len(b.lent)
 	f.args += int64(size*(from+n)/b.n - size*from/b.n)
-	f.queue.add(b.waited, n)
+	f.queue.add(b.waited(), n)
 }
 
 // runLocked counts the execution times of n tasks, and returns what one took as far as is known. Tiny tasks are timed by the dozen: the time of some comes with the next
@@ -165,7 +161,7 @@ func (f *costs) runLocked(b *batch, n int, exec time.Duration, items []byte) (ea
 		return 0
 	}
 	each = exec / time.Duration(n+f.unread)
-	if !b.sampled || !tellsCost(items) {
+	if !b.sampled() || !tellsCost(items) {
 		f.run.add(each, n+f.unread)
 	} else if f.unread > 0 {
 		f.run.add(each, f.unread)
@@ -183,7 +179,7 @@ func tellsCost(items []byte) bool {
 
 // slowLocked keeps a task if it is among the slowest.
 func (f *figures) slowLocked(c *core, b *batch, offset int, ended time.Time, t *Timing) {
-	if n := len(f.slowest); n == maxSlowest && t.Exec <= f.slowest[n-1].timing.Exec {
+	if t.Exec <= f.slow {
 		return
 	}
 	m := taskMark{fn: b.head.Func, index: b.head.Index(offset), at: b.origin, ended: ended, timing: *t}
@@ -205,6 +201,9 @@ func (f *figures) slowLocked(c *core, b *batch, offset int, ended time.Time, t *
 		f.slowest = f.slowest[:maxSlowest-1]
 	}
 	f.slowest = slices.Insert(f.slowest, at, m)
+	if n := len(f.slowest); n == maxSlowest {
+		f.slow = f.slowest[n-1].timing.Exec
+	}
 }
 
 // failedLocked keeps the tasks of a frame that failed, of many the last.
@@ -293,13 +292,21 @@ const keptArg = 256
 func (b *batch) argStart(dst []byte, offset int) []byte {
 	item := b.tail(offset)
 	if b.lent != nil { // its bytes are the caller's, who may have them back by now
-		item = append(slices.Clone(b.body), b.lentStart...)
+		item = append(slices.Clone(b.body), b.lentStart()...)
 	}
 	value, _, ok := wire.CutItem(item)
 	if !ok {
 		value = item[min(len(item), prefixSize(item)):] // it is not whole
 	}
 	return append(dst, value[:min(len(value), keptArg)]...)
+}
+
+// lentStart is the beginning of the caller's memory, where it was kept.
+func (b *batch) lentStart() []byte {
+	if b.travel == nil {
+		return nil
+	}
+	return b.travel.lent
 }
 
 // prefixSize returns how many bytes of an item stand before its value.

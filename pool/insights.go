@@ -134,7 +134,7 @@ func (p *Pool) Insights() Insights {
 		return cmp.Compare(a.Func, b.Func)
 	})
 	for i := range s.ledgers {
-		in.Workers = append(in.Workers, s.ledgers[i].insights())
+		in.Workers = append(in.Workers, s.ledgers[i].insights(s.taken))
 	}
 	for i := range s.slowest {
 		in.Slowest = append(in.Slowest, s.slowest[i].record())

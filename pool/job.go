@@ -36,7 +36,7 @@ type job struct {
 	// counted is how many tasks the pool's Stats know the end of; under core.mu.
 	counted int
 
-	began      time.Time    // when newJob made it
+	began      moment       // when newJob made it
 	encodeTime atomic.Int64 // nanoseconds that an argument took to encode lately; only where somebody observes the pool
 
 	// delays are the timers of tasks that wait for another attempt; under core.mu.
@@ -92,6 +92,7 @@ type chunk struct {
 	stamps  []stamp // where times are wanted: of each task
 
 	made, till moment // when the first task was submitted, and the last, about
+	readAt     int    // how many tasks there were when the clock was read for till
 }
 
 // span is consecutive answered tasks: result items, or one error.
@@ -120,11 +121,9 @@ func (c *chunk) pass(n int) (made moment) {
 	return made
 }
 
-// The clock is read for the first tasks of a chunk or a lane, and then now and then: for each of a million tiny ones it would cost too much.
-const (
-	readFirst = 8
-	readEach  = 8
-)
+// unread reports whether the clock is to be read for the task that is submitted as the last of n which wait, where it was not for so many: for each of the first few, and the more seldom the
+// longer the queue is. For each of a million tiny tasks it would cost too much.
+func unread(since, n int) bool { return 8*since >= n }
 
 const (
 	chunkItems = 4096
@@ -147,7 +146,7 @@ func (c *core) newJob(ctx context.Context, pool *Pool, fn string, cfg *callConfi
 		wake:   make(chan struct{}, 1),
 		spares: make(chan []byte, maxSpares),
 		ended:  ctx.Done(),
-		began:  time.Now(),
+		began:  now(),
 	}
 	j.at.priority = cfg.priority
 	c.mu.Lock()
@@ -185,8 +184,8 @@ func (j *job) appendLocked(index int, item []byte, at stamp) {
 		if c.open && c.first+c.n == index && c.n < chunkItems && len(c.body)+len(item) <= chunkBytes {
 			c.body = append(c.body, item...)
 			c.n++
-			if c.n <= readFirst || c.n%readEach == 0 {
-				c.till = now()
+			if unread(c.n-c.readAt, c.n) {
+				c.till, c.readAt = now(), c.n
 			}
 			if j.timed {
 				c.stamps = append(c.stamps, at)
@@ -577,7 +576,7 @@ func (j *job) deliver(b *batch, from, n int, items []byte, owned bool) {
 	s := span{
 		first: b.head.First + from, n: n, items: items, offers: b.takeOffers(from, n, b.head.First),
 		worker: b.origin, argBytes: itemBytes(args / n), batch: b, trip: b.tripNow(),
-		owned: owned && b.n == 1, sampled: b.sampled,
+		owned: owned && b.n == 1, sampled: b.sampled(),
 	}
 	j.bytes.Add(s.size() - int64(args))
 	if j.retry.judgesSome(b.head.Attempt, items, n) {

@@ -17,7 +17,7 @@ type ledger struct {
 	starved time.Duration // of resting: until the next task of a Stream came
 
 	spans []spanMark // a ring, once it is full
-	next  int        // where the next goes in it then
+	last  int        // the latest of them
 }
 
 // phase is what a process does.
@@ -34,10 +34,11 @@ const (
 
 // life is how far the ledger knows a process. Under core.mu.
 type life struct {
-	phase phase
-	since time.Time     // what was before is in the ledger
-	loose time.Duration // of its busy time: what no answered task accounts for
-	ran   time.Duration // how long the task had run that the end of the process cost
+	phase  phase
+	since  moment        // what was before is in the ledger
+	turned time.Time     // when it last became idle or busy
+	loose  time.Duration // of its busy time: what no answered task accounts for
+	ran    time.Duration // how long the task had run that the end of the process cost
 }
 
 // spanMark is a Span as a ledger keeps it.
@@ -45,7 +46,7 @@ type spanMark struct {
 	fn            string
 	pid, index    int
 	tasks, failed int
-	began, ended  time.Time
+	began, ended  moment
 }
 
 // keptSpans is how many spans a ledger keeps.
@@ -73,15 +74,15 @@ func (f *figures) ledger(slot int) *ledger {
 }
 
 // beginLifeLocked enters a process that has just been started, or that a slot took over.
-func (p *proc) beginLifeLocked(first phase, at time.Time) {
-	p.life = life{phase: first, since: at}
+func (p *proc) beginLifeLocked(first phase, now moment) {
+	p.life.phase, p.life.since = first, now
 	p.slot.ledger.processes++
 }
 
-// spendLocked writes down what the process has done until a time.
-func (p *proc) spendLocked(until time.Time) {
-	d := until.Sub(p.life.since)
-	if d <= 0 {
+// spendLocked writes down what the process has done until a moment.
+func (p *proc) spendLocked(until moment) {
+	d := until.since(p.life.since)
+	if d == 0 {
 		return
 	}
 	p.slot.ledger.spent[p.life.phase] += d
@@ -93,8 +94,9 @@ func (p *proc) spendLocked(until time.Time) {
 
 // enterLocked says that the process does something else from now on.
 func (p *proc) enterLocked(next phase, now time.Time) {
-	p.spendLocked(now)
+	p.spendLocked(momentOf(now))
 	p.life.phase = next
+	p.life.turned = now
 }
 
 // busyLocked says that the process, which had nothing, gets a batch.
@@ -103,7 +105,7 @@ func (p *proc) busyLocked(b *batch) {
 		return // it is a hook's
 	}
 	if j, ok := b.from.(*job); ok && j.lazy {
-		p.slot.ledger.starved += max(0, b.sent.Sub(later(p.life.since, j.began)))
+		p.slot.ledger.starved += momentOf(b.sent).since(max(p.life.since, j.began))
 	}
 	p.enterLocked(busy, b.sent)
 	p.life.loose = 0
@@ -150,36 +152,33 @@ func (p *proc) workedLocked(exec time.Duration) {
 	p.slot.ledger.working += exec
 }
 
-// span adds n tasks that took a time and were answered now.
-func (l *ledger) span(s *spanMark) {
-	if n := len(l.spans); n > 0 {
-		last := &l.spans[(l.next+n-1)%n]
-		if last.pid == s.pid && last.fn == s.fn && s.began.Sub(last.ended) < shortGap && s.ended.Sub(last.began) < shortSpan {
-			last.tasks += s.tasks
-			last.failed += s.failed
-			last.ended = s.ended
+// spanLocked adds n tasks of b from offset from on that took a time and were answered at a moment.
+func (p *proc) spanLocked(b *batch, from, n, failed int, exec time.Duration, ended moment) {
+	l := p.slot.ledger
+	began := ended - moment(exec)
+	if len(l.spans) > 0 {
+		last := &l.spans[l.last]
+		began = max(began, last.ended)
+		if began.since(last.ended) < shortGap && ended.since(last.began) < shortSpan && last.pid == b.origin.pid && last.fn == b.head.Func {
+			last.tasks += n
+			last.failed += failed
+			last.ended = ended
 			return
 		}
 	}
+	s := spanMark{fn: b.head.Func, pid: b.origin.pid, index: b.head.Index(from), tasks: n, failed: failed, began: began, ended: ended}
 	if len(l.spans) < keptSpans {
-		l.spans = append(l.spans, *s)
+		l.spans = append(l.spans, s)
+		l.last = len(l.spans) - 1
 		return
 	}
-	l.spans[l.next] = *s
-	l.next = (l.next + 1) % keptSpans
-}
-
-// lastEnded returns when the last span ended.
-func (l *ledger) lastEnded() (at time.Time) {
-	if n := len(l.spans); n > 0 {
-		at = l.spans[(l.next+n-1)%n].ended
-	}
-	return at
+	l.last = (l.last + 1) % keptSpans
+	l.spans[l.last] = s
 }
 
 // addLocked adds to a copy of the ledger what a process has done since it was last written there.
 func (l *ledger) addLocked(p *proc, now time.Time) {
-	d := max(0, now.Sub(p.life.since))
+	d := momentOf(now).since(p.life.since)
 	l.spent[p.life.phase] += d
 	if p.life.phase == busy && p.runsLocked() {
 		l.working += min(p.life.loose+d, max(0, now.Sub(p.heard)))
@@ -187,24 +186,19 @@ func (l *ledger) addLocked(p *proc, now time.Time) {
 }
 
 // insights is what a copy of a ledger says.
-func (l *ledger) insights() WorkerInsights {
+func (l *ledger) insights(now time.Time) WorkerInsights {
+	when := func(m moment) time.Time { return now.Add(time.Duration(m - momentOf(now))) }
+
 	w := WorkerInsights{
 		Slot: l.slot, Processes: l.processes, Tasks: l.tasks, Failed: l.failed,
 		Start: l.spent[launching], Init: l.spent[initializing], Working: l.working, Waiting: l.spent[busy] - l.working,
 		Idle: l.spent[resting], Exit: l.spent[exiting],
 	}
 	for i := range l.spans {
-		s := &l.spans[(l.next+i)%len(l.spans)]
+		s := &l.spans[(l.last+1+i)%len(l.spans)]
 		w.Spans = append(w.Spans, Span{
-			Func: s.fn, PID: s.pid, Index: s.index, Tasks: s.tasks, Failed: s.failed, Began: s.began, Ended: s.ended,
+			Func: s.fn, PID: s.pid, Index: s.index, Tasks: s.tasks, Failed: s.failed, Began: when(s.began), Ended: when(s.ended),
 		})
 	}
 	return w
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }

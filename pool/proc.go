@@ -247,7 +247,7 @@ func (p *proc) results(f wire.Frame) error {
 		return nil
 	}
 	b.endTrip(&head, p.page != nil)
-	if b.sampled {
+	if b.sampled() {
 		c.sampled(b, from, n, items, heard)
 	}
 	b.from.deliver(b, from, n, items, f.Owned)
@@ -492,7 +492,6 @@ func (p *proc) giveLocked(b *batch) {
 	b.id, b.limit = p.lastID, b.n
 	b.got, b.started, b.doomed, b.recalling = 0, 0, 0, false
 	b.sent, b.rest, b.left = time.Now(), b.body, b.n
-	b.waited = b.made.until(b.sent)
 	b.origin = origin{slot: p.slot.id, pid: p.child.PID(), attempt: b.head.Attempt}
 	for i, c := range b.calls {
 		c.batch, c.offset, c.proc = b, i, p

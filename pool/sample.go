@@ -53,13 +53,13 @@ func (c *core) sampleLocked(b *batch) {
 		s.credit -= price * time.Duration(b.n)
 	}
 	s.wanting.Store(s.credit >= price)
-	b.sampled = true
 	b.head.Flags |= wire.WantTiming
 	if b.travel == nil {
 		b.travel = &travel{}
 	}
+	b.travel.sampled = true
 	if b.lent != nil {
-		b.lentStart = append([]byte(nil), b.lent[:min(len(b.lent), keptArg)]...) // while it is certainly there
+		b.travel.lent = append([]byte(nil), b.lent[:min(len(b.lent), keptArg)]...) // while it is certainly there
 	}
 }
 
@@ -150,7 +150,7 @@ func (b *batch) stampAt(offset int) (s stamp) {
 	case len(b.travel.stamps) > offset:
 		return b.travel.stamps[offset]
 	}
-	s.made = max(b.travel.trip.given-moment(b.waited), 1)
+	s.made = max(b.travel.trip.given-moment(b.waited()), 1)
 	if j, ok := b.from.(*job); ok {
 		if usual := j.encodeTime.Load(); usual > 0 {
 			s.began = s.made - moment(usual)

@@ -120,7 +120,7 @@ func (s *slot) setLocked(state State) {
 // followLocked sets the state of a slot whose process has just become idle or busy.
 func (s *slot) followLocked(state State) {
 	if s.state != state {
-		s.state, s.since = state, s.proc.life.since
+		s.state, s.since = state, s.proc.life.turned
 	}
 }
 

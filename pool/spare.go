@@ -3,7 +3,6 @@ package pool
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/procpool/procpool/wire"
 )
@@ -141,10 +140,9 @@ func (s *slot) adopt() *proc {
 	c.mu.Lock()
 	p := c.takeSpareLocked()
 	if p != nil {
-		now := time.Now()
-		p.spendLocked(now)
+		p.spendLocked(now())
 		p.slot, s.starting = s, p
-		p.beginLifeLocked(p.life.phase, now)
+		p.beginLifeLocked(p.life.phase, p.life.since)
 		p.sendLocked(wire.AppendControl(nil, wire.Slot, 0, uint32(s.id), nil))
 		if s.ending {
 			p.killLocked(ReasonStopped, nil)

@@ -69,13 +69,8 @@ func (m moment) since(before moment) time.Duration {
 	return time.Duration(max(0, m-before))
 }
 
-// until returns how long a time is after a moment; 0 after none.
-func (m moment) until(t time.Time) time.Duration {
-	if m == 0 {
-		return 0
-	}
-	return max(0, time.Duration(shm.At(t))-time.Duration(m))
-}
+// momentOf is a time, as Go's own clock tells it, as a moment.
+func momentOf(t time.Time) moment { return moment(shm.At(t)) }
 
 // between returns the middle of two moments, of which either may be none.
 func between(a, b moment) moment {
@@ -112,6 +107,8 @@ type times struct {
 // travel is what is known of the way of a batch's tasks.
 type travel struct {
 	stamps  []stamp      // of a job's tasks, one for each; nil where it is the pool that asks
+	sampled bool         // the pool asks: see sampleLocked
+	lent    []byte       // then: the beginning of the caller's memory
 	trip    trip         // given under core.mu; the rest is of the goroutine that answers for the proc, and of the frame that came last
 	written atomic.Int64 // a moment: of the outbox
 }
