@@ -63,6 +63,7 @@ func (p *proc) accountLocked() (after []func()) {
 		for offset := b.got; offset < started; offset++ { // last, so that another attempt comes first
 			after = append(after, p.lostLocked(b, offset))
 		}
+		b.leg.endLocked()
 	}
 	p.inflight = nil
 	return after
@@ -92,6 +93,7 @@ func (p *proc) recoveredLocked(b *batch, n, failed int, items []byte) func() {
 	if b.from == nil {
 		return func() { p.hookDone(items) }
 	}
+	b.leg.acceptLocked(&wire.ResultsHead{}, items, n, failed)
 	p.core.countLocked(b, from, n, failed)
 	return func() {
 		b.endTrip(&wire.ResultsHead{}, false)
@@ -108,6 +110,7 @@ func (p *proc) lostLocked(b *batch, offset int) func() {
 		return func() {} // it has its answer
 	}
 	err := p.lossLocked(b, offset)
+	b.leg.loseLocked(offset, err)
 	if b.from.retryLocked(b, offset) {
 		return func() { b.pass(1) }
 	}
