@@ -159,6 +159,9 @@ func (m *mapper[A, R]) finish(cause error) error {
 	m.meter.tell(m.done, len(m.failed), true)
 	slices.SortFunc(m.failed, func(a, b *TaskError) int { return a.Index - b.Index })
 	m.over = true
+	if cause == nil && m.ended {
+		cause = causeOf(m.job.ctx) // the last task has, and no other was left to be withdrawn
+	}
 	m.cause, m.err = cause, joinCause(cause, m.failed)
 	return m.err
 }
