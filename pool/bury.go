@@ -107,6 +107,9 @@ func (p *proc) lostLocked(b *batch, offset int) func() {
 		return func() {} // who waits for a hook waits for the process as well
 	}
 	if b.from.unwanted(b, offset, 1) > 0 {
+		if b.leg != nil {
+			b.leg.loseLocked(offset, p.exitErrorLocked())
+		}
 		return func() {} // it has its answer
 	}
 	err := p.lossLocked(b, offset)
