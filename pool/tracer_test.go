@@ -347,7 +347,7 @@ func TestATracerIsToldHowTheConsumerLeft(t *testing.T) {
 	require.True(t, tp.ledger.only(t).ends[0].Left)
 
 	require.PanicsWithValue(t, "in the input", func() {
-		for range pool.Results(t.Context(), tp.Pool, tracedTask, func(yield func(string) bool) { _ = yield("") && yield(""); panic("in the input") }) {
+		for range pool.Results(t.Context(), tp.Pool, tracedTask, func(yield func(string) bool) { yield(""); panic("in the input") }) {
 		}
 	})
 	j = tp.ledger.only(t)

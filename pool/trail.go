@@ -253,7 +253,7 @@ func (l *leg) read(failure func(wire.Outcome, []byte) error) {
 	if l.info.Err != nil || l.value == nil {
 		return
 	}
-	err := error(fmt.Errorf("procpool: a failure of more than %d bytes", maxFailure))
+	err := fmt.Errorf("procpool: a failure of more than %d bytes", maxFailure)
 	if len(l.value) <= maxFailure {
 		err = failure(l.outcome, l.value)
 	}
