@@ -74,3 +74,30 @@ func TestWhatIsNoCarrierIsPassedOver(t *testing.T) {
 		require.ErrorAs(t, err, &violation, name)
 	}
 }
+
+func FuzzTasksHead(f *testing.F) {
+	plain := wire.TasksHead{Func: "square", First: 40, Attempt: 1}
+	carrier, err := wire.NewCarrier(map[string]string{"traceparent": "00-x-y-01", "baggage": "a=b"})
+	require.NoError(f, err)
+	traced := plain
+	traced.Carrier = carrier
+	f.Add(plain.Append(nil))
+	f.Add(append(traced.Append(nil), 1, 7))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		head, items, err := wire.ParseTasksHead(b)
+		if err != nil {
+			return
+		}
+		require.LessOrEqual(t, len(head.Carrier), wire.MaxCarrierBytes)
+		require.LessOrEqual(t, len(items), len(b))
+		_ = head.Carrier.Pairs()
+		_ = wire.Carrier(b).Pairs()
+		if head.Flags > 0x7f || len(head.Func) > 255 {
+			return // nobody sends such
+		}
+		again, rest, err := wire.ParseTasksHead(head.Append(nil))
+		require.NoError(t, err)
+		require.Empty(t, rest)
+		require.Equal(t, head, again)
+	})
+}
