@@ -22,6 +22,7 @@ type batch struct {
 	due time.Time // the caller's deadline; zero for none
 
 	travel *travel // where somebody wants to know where the time goes; else nil
+	leg    *leg    // where a tracer wants to know what becomes of it; else nil; under core.mu
 
 	// rest is the items of the tasks that are not answered, left how many that are, in the goroutine that answers for the proc: deliver and lose move
 	// them on.

@@ -67,6 +67,7 @@ func (p *proc) accountLocked() (after []func()) {
 		for offset := b.got; offset < started; offset++ { // last, so that another attempt comes first
 			after = append(after, p.lostLocked(b, offset))
 		}
+		b.leg.endLocked()
 	}
 	p.inflight = nil
 	return after
@@ -97,6 +98,7 @@ func (p *proc) recoveredLocked(b *batch, n, failed int, items []byte) func() {
 		return func() { p.hookDone(items) }
 	}
 	p.recoveredNotedLocked(b, from, n, p.core.countLocked(b, from, n, failed), items)
+	b.leg.acceptLocked(&wire.ResultsHead{}, items, n, failed)
 	return func() {
 		b.endTrip(&wire.ResultsHead{}, false)
 		b.from.deliver(b, from, n, items, true)
@@ -109,10 +111,14 @@ func (p *proc) lostLocked(b *batch, offset int) func() {
 		return func() {} // who waits for a hook waits for the process as well
 	}
 	if b.from.unwanted(b, offset, 1) > 0 {
+		if b.leg != nil {
+			b.leg.loseLocked(offset, p.exitErrorLocked())
+		}
 		return func() {} // it has its answer
 	}
 	err := p.lossLocked(b, offset)
 	p.lostNotedLocked(b, offset, err)
+	b.leg.loseLocked(offset, err)
 	if b.from.retryLocked(b, offset) {
 		return func() { b.pass(1) }
 	}

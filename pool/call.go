@@ -47,6 +47,7 @@ type call struct {
 	positional bool    // its result may hold structs as arrays
 	pinned     *slot   // Broadcast: it runs there or nowhere
 
+	trail   *trail   // of a tracer; nil for nothing
 	carried *carried // needed until the promise is answered; of the one who answers; nil for nothing
 
 	result answer // written once before the promise is answered
@@ -229,6 +230,7 @@ func (l *lane) take(limit limiter) *batch {
 	if head.positional {
 		b.head.Flags |= wire.Positional
 	}
+	head.trail.follow(b)
 	size := 0
 	for c := head; c != nil && len(b.calls) < most && alike(head, c); c = l.peek() {
 		if size += len(c.item); len(b.calls) > 0 && (size > maxLaneBytes || c.lent != nil) {
@@ -250,7 +252,7 @@ func (l *lane) take(limit limiter) *batch {
 // alike reports whether two calls can travel together.
 func alike(a, b *call) bool {
 	return a.fn == b.fn && a.due.Equal(b.due) && (a.timing != nil) == (b.timing != nil) && a.positional == b.positional &&
-		a.limits == b.limits && a.attempt == b.attempt
+		a.limits == b.limits && a.attempt == b.attempt && a.trail.travelsWith(b.trail)
 }
 
 func joinItems(calls []*call, size int) []byte {
@@ -361,7 +363,7 @@ func (c *core) submit(ctx context.Context, call *call, cfg *callConfig) error {
 		}
 		c.mu.Lock()
 	}
-	c.outstanding.Add(1)
+	c.outstanding.Add(1 + call.trail.holdLocked())
 	c.stats.Submitted++
 	c.enqueueLocked(call, cfg.priority, cfg)
 	if call.queued && call.stamp.made == 0 {

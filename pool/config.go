@@ -64,6 +64,7 @@ type config struct {
 	onReport func(worker.TaskInfo, worker.Raw)
 	insights bool
 	onStart  []func(*Pool) (stop func(), err error)
+	tracer   Tracer // nil: none
 
 	initializer *hook
 	finalizer   *hook
@@ -153,6 +154,7 @@ func (c *config) validate() error {
 	want(!c.set["WithQueueSize"] || c.queueSize >= 1, "WithQueueSize(%d): want at least 1", c.queueSize)
 	want(c.maxPayload >= 1 && uint64(c.maxPayload) <= wire.MaxPayload, "WithMaxPayload(%d): want 1 to %d bytes", c.maxPayload, uint64(wire.MaxPayload))
 	want(!c.set["WithBlobThreshold"] || c.blobThreshold >= codec.MinCarried, "WithBlobThreshold(%d): want at least %d bytes; without the option there is none", c.blobThreshold, codec.MinCarried)
+	want(!c.set["WithTracer"] || c.tracer != nil, "WithTracer(nil): want a tracer; without the option there is none")
 	want(c.logger != nil, "WithLogger(nil): want a logger; hclog.NewNullLogger() drops everything")
 	want(c.stdout != nil, "WithStdout(nil): want a writer; io.Discard drops everything")
 	want(c.stderr != nil, "WithStderr(nil): want a writer; io.Discard drops everything")

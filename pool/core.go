@@ -37,9 +37,10 @@ type core struct {
 	drained     chan struct{} // closed when stopping and outstanding is 0
 	drainOnce   sync.Once
 
-	plain    *terms       // of calls without options
-	hearing  atomic.Int32 // callers that wait for a page
-	watchers watchers
+	plain       *terms       // of calls without options
+	hearing     atomic.Int32 // callers that wait for a page
+	carrierLost sync.Once    // what a tracer wants to travel was too long
+	watchers    watchers
 
 	encodeTime, decodeTime atomic.Int64 // nanoseconds; singles are not measured
 

@@ -66,6 +66,9 @@
 // refer to, until their task is answered; offer.go what came with results, until they are decoded. A worker asks for memory when a task first
 // reads it; the descriptor comes by a socket beside the pipes (internal/blob).
 //
+// A tracer (WithTracer) is told of each job by the goroutine that the job belongs to: what becomes of its batches is noted under core.mu and waits there
+// (trail.go).
+//
 // # Goroutines
 //
 // Of a pool:
@@ -94,7 +97,7 @@
 //	            the consumer has left.
 //	GoMap's     runs the Map.
 //	judge       asks RetryIf about a call, or the items of a frame, that failed; ends when it has answered. It asks on another goroutine, since RetryIf may end its own.
-//	runHooks    calls the OnDone functions of one Future, if it has any.
+//	runHooks    calls the OnDone functions of one Future, if it has any, and tells its end to the tracer (trail.go).
 //
 // # Locks
 //

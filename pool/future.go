@@ -134,6 +134,9 @@ func Call[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], arg A, o
 	f := begin(ctx, p, fn, &arg, opts, true)
 	defer runtime.KeepAlive(p)
 	c := &f.call
+	if c.trail.told() {
+		defer f.endTrace()
+	}
 	if c.direct == nil || !c.direct.hear(c) {
 		c.await(ctx)
 	}
@@ -166,13 +169,15 @@ func begin[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], arg *A,
 	c.core, c.pool, c.fn = p.core, p, t.fn
 	c.bound = !watched && ctx.Done() != nil
 	c.listens = watched
+	if err == nil && p.core.cfg.tracer != nil {
+		f.beginTrace(ctx, watched)
+	}
 	if err == nil && ctx.Err() != nil {
 		err = causeOf(ctx)
 	}
 	if err == nil {
-		err = submit(ctx, &t, c, arg, opts)
+		err = submit(ctx, &t, f, arg, opts)
 	}
-	f.reading = t.reading
 	if err != nil {
 		c.refuse(err)
 	} else if c.bound {
@@ -184,7 +189,8 @@ func begin[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], arg *A,
 // noOptions is the configuration of a call without options. It is only read.
 var noOptions callConfig
 
-func submit[A, R any](ctx context.Context, t *typed[A, R], c *call, arg *A, opts []CallOption) (err error) {
+func submit[A, R any](ctx context.Context, t *typed[A, R], f *Future[R], arg *A, opts []CallOption) (err error) {
+	c := &f.call
 	cfg := &noOptions
 	c.terms = t.core.plain
 	if len(opts) > 0 || t.core.cfg.retries > 0 {
@@ -214,7 +220,29 @@ func submit[A, R any](ctx context.Context, t *typed[A, R], c *call, arg *A, opts
 	}
 	c.due, _ = ctx.Deadline()
 	c.positional = t.positional
+	f.reading = t.reading
 	return t.core.submit(ctx, c, cfg)
+}
+
+// beginTrace tells the tracer of a call. A Future that is watched by nobody tells of its end by itself, before all other callbacks.
+func (f *Future[R]) beginTrace(ctx context.Context, watched bool) {
+	api := "Go"
+	if watched {
+		api = "Call"
+	}
+	f.call.trail = f.call.core.trace(ctx, api, f.call.fn, 1)
+	if f.call.trail.told() && !watched {
+		f.call.hook(f.endTrace)
+	}
+}
+
+// endTrace tells the tracer of the answer.
+func (f *Future[R]) endTrace() {
+	end := JobEnd{Tasks: 1, Timing: f.call.timing}
+	if _, end.Err = f.result(); end.Err != nil {
+		end.Failed = 1
+	}
+	f.call.trail.end(end, f.call.result.err, f.reading.failure)
 }
 
 // countRefused counts a task that could not even be encoded.
@@ -236,11 +264,15 @@ func (c *call) refuse(err error) {
 // Broadcast runs fn with arg once on every worker and returns what became of each, in the order of the slots: to fill caches, to change
 // settings, to ask for state. Slots without a process because they were idle (WithIdleTimeout) are left out. Result.Index counts from 0. The error speaks of
 // the call: ctx's, ErrClosed, ErrBroken; the results that were there are returned with it.
-func Broadcast[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], arg A, opts ...CallOption) ([]Result[R], error) {
+func Broadcast[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], arg A, opts ...CallOption) (results []Result[R], err error) {
 	defer runtime.KeepAlive(p)
 	t, err := newTyped(p, fn)
 	if err != nil {
 		return nil, err
+	}
+	trail := t.core.trace(ctx, "Broadcast", t.fn, -1)
+	if trail.told() {
+		defer func() { trail.end(endOf(results, err), err, t.failure) }()
 	}
 	cfg, err := newCallConfig(opts)
 	if err != nil {
@@ -259,14 +291,25 @@ func Broadcast[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], arg
 	t.configure(&cfg)
 	has := t.pack.take()
 	defer has.release() // each call has its own
-	calls, err := t.core.broadcast(t.fn, t.positional, item, has, stamp{began, now()}, due, &cfg, p)
+	calls, err := t.core.broadcast(t.fn, t.positional, trail, item, has, stamp{began, now()}, due, &cfg, p)
 	if err != nil {
 		return nil, err
 	}
 	return gather(ctx, &t, calls)
 }
 
-func (c *core) broadcast(fn string, positional bool, item []byte, has *carried, at stamp, due time.Time, cfg *callConfig, p *Pool) ([]*call, error) {
+// endOf says how a Broadcast ended.
+func endOf[R any](results []Result[R], err error) JobEnd {
+	end := JobEnd{Tasks: len(results), Err: err}
+	for i := range results {
+		if results[i].Err != nil {
+			end.Failed++
+		}
+	}
+	return end
+}
+
+func (c *core) broadcast(fn string, positional bool, trail *trail, item []byte, has *carried, at stamp, due time.Time, cfg *callConfig, p *Pool) ([]*call, error) {
 	c.mu.Lock()
 	defer c.unlock()
 	if err := c.admitLocked(); err != nil {
@@ -279,7 +322,7 @@ func (c *core) broadcast(fn string, positional bool, item []byte, has *carried, 
 		}
 		call := &call{
 			core: c, pool: p, fn: fn, item: item, due: due, terms: &terms{limits: cfg.limits}, timing: new(Timing), stamp: at, pinned: s, carried: has.again(),
-			positional: positional,
+			positional: positional, trail: trail,
 		}
 		calls = append(calls, call)
 		c.outstanding.Add(1)

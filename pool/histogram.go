@@ -36,7 +36,7 @@ func middleOf(bucket int) time.Duration {
 }
 
 // endOf returns the duration at which a bucket ends: the first one that is not in it.
-func endOf(bucket int) time.Duration {
+func bucketEnd(bucket int) time.Duration {
 	shift := max(bucket>>bucketBits-1, 0)
 	return time.Duration((bucket - shift<<bucketBits + 1) << shift)
 }
@@ -76,7 +76,7 @@ func (h *histogram) distribution() Distribution {
 func (h *histogram) filled() (list []Bucket) {
 	for i, n := range h.buckets {
 		if n > 0 {
-			list = append(list, Bucket{Below: endOf(i), Count: n})
+			list = append(list, Bucket{Below: bucketEnd(i), Count: n})
 		}
 	}
 	return list

@@ -23,8 +23,8 @@ func TestABucketIsAnEighthWideAndHoldsWhatBelongsToIt(t *testing.T) {
 	require.Equal(t, 0, bucketOf(-5))
 	for b := range histogramBuckets {
 		require.Equal(t, b, bucketOf(middleOf(b)), b)
-		require.Equal(t, b, bucketOf(endOf(b)-1), b)
-		require.Equal(t, min(b+1, histogramBuckets-1), bucketOf(endOf(b)), b)
+		require.Equal(t, b, bucketOf(bucketEnd(b)-1), b)
+		require.Equal(t, min(b+1, histogramBuckets-1), bucketOf(bucketEnd(b)), b)
 	}
 }
 

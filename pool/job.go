@@ -31,7 +31,8 @@ type job struct {
 	key   string
 	keyed bool
 
-	positional bool // results may hold structs as arrays; set before the first task
+	positional bool   // results may hold structs as arrays; set before the first task
+	trail      *trail // of a tracer, nil for nothing; likewise
 
 	// counted is how many tasks the pool's Stats know the end of; under core.mu.
 	counted int
@@ -359,7 +360,7 @@ func (j *job) add(s span) {
 
 // restsLocked reports whether the consumer, who feeds the job as well, has nothing to do that is worth being woken for.
 func (j *job) restsLocked() bool {
-	return j.calm && j.gathered < gatherBytes && (j.complete || j.fed-j.answered > mapAhead/2)
+	return j.calm && !j.trail.hasMany() && j.gathered < gatherBytes && (j.complete || j.fed-j.answered > mapAhead/2)
 }
 
 // collect returns what was answered since the last call, waiting for it if wait is set. over says that nothing
@@ -520,6 +521,7 @@ func (j *job) take(limit limiter) *batch {
 	if j.positional {
 		b.head.Flags |= wire.Positional
 	}
+	j.trail.follow(b)
 	b.due, _ = j.ctx.Deadline()
 	if j.timed {
 		b.travel = &travel{stamps: first.stamps[:b.n:b.n]}

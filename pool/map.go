@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"slices"
 	"time"
@@ -18,7 +19,7 @@ import (
 // had failed before.
 func Map[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], args []A, opts ...CallOption) ([]R, error) {
 	defer runtime.KeepAlive(p)
-	m, err := newMapper(ctx, p, fn, args, opts)
+	m, err := newMapper(ctx, p, fn, args, opts, "Map")
 	if err != nil {
 		return m.results, err
 	}
@@ -30,7 +31,7 @@ func Map[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], args []A,
 // Cancel withdraws what has not started. The value of a failed Future is what Map would have returned.
 func GoMap[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], args []A, opts ...CallOption) *Future[[]R] {
 	ctx, cancel := context.WithCancel(ctx)
-	m, err := newMapper(ctx, p, fn, args, opts)
+	m, err := newMapper(ctx, p, fn, args, opts, "GoMap")
 	f := &Future[[]R]{halt: cancel}
 	f.call.core, f.call.pool = p.core, p
 	go func() { // ends with the Map
@@ -66,6 +67,9 @@ type mapper[A, R any] struct {
 	args    []A
 	results []R
 	meter   *meter
+	trail   *trail
+	cause   error // why the Map ended before its time
+	err     error // what it returns
 
 	next   int // the first argument that is not submitted
 	done   int // items that are answered
@@ -76,11 +80,17 @@ type mapper[A, R any] struct {
 }
 
 // newMapper submits the job; nothing of it is fed yet.
-func newMapper[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], args []A, opts []CallOption) (m *mapper[A, R], err error) {
+func newMapper[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], args []A, opts []CallOption, api string) (m *mapper[A, R], err error) {
 	m = &mapper[A, R]{args: args, results: make([]R, len(args))}
 	if m.typed, err = newTyped(p, fn); err != nil {
 		return m, err
 	}
+	m.trail = p.core.trace(ctx, api, m.fn, len(args))
+	defer func() {
+		if err != nil {
+			m.trail.end(JobEnd{Err: err}, err, nil)
+		}
+	}()
 	if m.cfg, err = newCallConfig(opts); err != nil {
 		return m, err
 	}
@@ -92,7 +102,7 @@ func newMapper[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], arg
 	if m.job, err = p.core.newJob(ctx, p, m.fn, &m.cfg, false); err != nil {
 		return m, err
 	}
-	m.job.positional = m.positional
+	m.job.positional, m.job.trail = m.positional, m.trail
 	m.job.total = len(args)
 	m.job.calm = !m.cfg.failFast && m.cfg.progress == nil
 	return m, nil
@@ -112,6 +122,9 @@ func (m *mapper[A, R]) run() error {
 		timed(&m.core.decodeTime, start)
 		clear(spans)
 		m.spans = spans
+		if m.trail.waits() {
+			m.trail.tell(m.failure)
+		}
 		if m.cfg.failFast && len(m.failed) > 0 && !over {
 			m.core.withdraw(m.job, nil)
 			return m.finish(nil)
@@ -132,16 +145,25 @@ func (m *mapper[A, R]) leave() {
 	if !m.over {
 		m.core.withdraw(m.job, context.Canceled)
 		m.job.abandon()
+		m.err = errUserCode
 	}
 	m.job.reclaim()
+	m.trail.end(JobEnd{Tasks: m.done, Failed: len(m.failed), Err: m.err}, m.cause, m.failure)
 }
+
+// errUserCode is what the tracer is told of a job whose consumer was ended by a function of the user's.
+var errUserCode = errors.New("procpool: a function of the caller's panicked or ended its goroutine")
 
 func (m *mapper[A, R]) finish(cause error) error {
 	m.job.abandon()
 	m.meter.tell(m.done, len(m.failed), true)
 	slices.SortFunc(m.failed, func(a, b *TaskError) int { return a.Index - b.Index })
 	m.over = true
-	return joinCause(cause, m.failed)
+	if cause == nil && m.ended {
+		cause = causeOf(m.job.ctx) // the last task has, and no other was left to be withdrawn
+	}
+	m.cause, m.err = cause, joinCause(cause, m.failed)
+	return m.err
 }
 
 // submitChunk encodes as many arguments as one chunk takes and hands them over.

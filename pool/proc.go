@@ -264,6 +264,7 @@ func (p *proc) acceptLocked(b *batch, head *wire.ResultsHead, items []byte, n, f
 	p.tasks += n
 	p.heard = time.Now()
 	p.mark = p.text.position()
+	b.leg.acceptLocked(head, items, n, failed)
 	c.stats.BytesReceived += int64(len(items)) + wire.HeaderSize
 	if b == p.pending {
 		return true
@@ -322,6 +323,7 @@ func (p *proc) answeredLocked() {
 // shortenLocked takes the batches off the list that need no answer any more, and reports whether none is left.
 func (p *proc) shortenLocked() bool {
 	for len(p.inflight) > 0 && p.inflight[0].got >= p.inflight[0].limit {
+		p.inflight[0].leg.endLocked()
 		p.inflight = slices.Delete(p.inflight, 0, 1)
 	}
 	if len(p.inflight) == 0 && p.quiet != nil {
@@ -493,6 +495,7 @@ func (p *proc) giveLocked(b *batch) {
 	b.got, b.started, b.doomed, b.recalling = 0, 0, 0, false
 	b.sent, b.rest, b.left = time.Now(), b.body, b.n
 	b.origin = origin{slot: p.slot.id, pid: p.child.PID(), attempt: b.head.Attempt}
+	b.leg.beginLocked(p)
 	for i, c := range b.calls {
 		c.batch, c.offset, c.proc = b, i, p
 	}

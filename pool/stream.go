@@ -53,6 +53,17 @@ func pairs[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], args it
 
 type streamMode struct{ ordered, timed bool }
 
+// api returns the name of the function that streams so.
+func (m streamMode) api() string {
+	switch {
+	case m.timed:
+		return "Results"
+	case m.ordered:
+		return "Stream"
+	}
+	return "StreamUnordered"
+}
+
 // yielder takes what became of one task, and says whether it wants more. The memory behind its arguments is used again for the next one. index -1 is about
 // the sequence: why it ended before its time.
 type yielder[R any] func(s *span, index int, r *R, item *wire.Result, err error) bool
@@ -105,16 +116,24 @@ type stream[A, R any] struct {
 	early   map[int]span // ordered: spans that came before their turn, by first index
 	done    int
 	failed  int
-	stopped bool // the consumer has left or an item failed fast
-	value   R    // what is being yielded, and
+	stopped bool  // the consumer has left or an item failed fast
+	whole   bool  // the sequence came to its end
+	why     error // it ended before
+	value   R     // what is being yielded, and
 	item    wire.Result
 }
 
-func newStream[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], args iter.Seq[A], opts []CallOption, mode streamMode, out yielder[R]) (*stream[A, R], error) {
+func newStream[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], args iter.Seq[A], opts []CallOption, mode streamMode, out yielder[R]) (s *stream[A, R], err error) {
 	t, err := newTyped(p, fn)
 	if err != nil {
 		return nil, err
 	}
+	trail := p.core.trace(ctx, mode.api(), t.fn, -1)
+	defer func() {
+		if err != nil {
+			trail.end(JobEnd{Err: err}, err, nil)
+		}
+	}()
 	cfg, err := newCallConfig(opts)
 	if err != nil {
 		return nil, err
@@ -130,8 +149,8 @@ func newStream[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], arg
 	if err != nil {
 		return nil, err
 	}
-	j.timed, j.positional = mode.timed, t.positional
-	s := &stream[A, R]{
+	j.timed, j.positional, j.trail = mode.timed, t.positional, trail
+	s = &stream[A, R]{
 		typed: t, job: j, cfg: &cfg, mode: mode, args: args, out: out, meter: newMeter(cfg.progress, -1),
 		fed: make(chan struct{}), early: map[int]span{},
 	}
@@ -199,6 +218,9 @@ func (s *stream[A, R]) run() {
 		var over bool
 		var cause error
 		spans, over, cause = s.job.collect(true, spans)
+		if s.job.trail.waits() {
+			s.job.trail.tell(s.failure)
+		}
 		for _, span := range spans {
 			if !s.take(span) {
 				return
@@ -225,6 +247,7 @@ func (s *stream[A, R]) end(cause error) {
 		cause = ErrClosed // Shutdown ended the input; what was submitted has been yielded
 	}
 	s.meter.tell(s.done, s.failed, true)
+	s.whole, s.why = cause == nil, cause
 	if cause != nil {
 		s.stopped = true
 		s.out.ended(cause)
@@ -240,9 +263,11 @@ func (s *stream[A, R]) reraise() {
 	}
 	s.stopped = true
 	if s.panicked != nil {
+		s.why = callbackError("the input", s.panicked)
 		panic(s.panicked)
 	}
 	if s.goexit {
+		s.why = callbackError("the input", nil)
 		runtime.Goexit()
 	}
 	s.stopped = false
@@ -257,6 +282,7 @@ func (s *stream[A, R]) leave() {
 	for _, sp := range s.early {
 		sp.drop()
 	}
+	s.job.trail.end(JobEnd{Tasks: s.done, Failed: s.failed, Left: !s.whole && s.why == nil, Err: s.why}, s.why, s.failure)
 }
 
 // take yields what can be yielded when a span has come; false if the consumer leaves.
@@ -295,7 +321,8 @@ func (s *stream[A, R]) yield(sp *span) bool {
 		}
 		if err != nil && endedBy(s.job.ctx, err) {
 			s.stopped = true
-			s.out.ended(causeOf(s.job.ctx))
+			s.why = causeOf(s.job.ctx)
+			s.out.ended(s.why)
 			return false
 		}
 		s.done++
@@ -304,6 +331,9 @@ func (s *stream[A, R]) yield(sp *span) bool {
 			s.failed++
 		}
 		s.meter.tell(s.done, s.failed, false)
+		if err != nil && s.cfg.failFast {
+			s.why = err
+		}
 		if more := s.out(sp, index, &s.value, &s.item, err); !more || err != nil && s.cfg.failFast {
 			return false
 		}

@@ -112,11 +112,16 @@ func (t *reading[R]) value(c *core, r *R, index int, outcome wire.Outcome, value
 		err = &DecodeError{Side: "parent", Type: t.results.TypeName(), Err: err}
 	} else {
 		with.drop()
-		err = softLimit(t.soft, outcome, wireFailure(outcome, value, t.argType, t.results.TypeName()))
+		err = t.failure(outcome, value)
 	}
 	var zero R
 	*r = zero
 	return &TaskError{Func: t.fn, Index: index, Slot: at.slot, PID: at.pid, Attempt: at.attempt, Err: err}
+}
+
+// failure returns the error that a worker has answered in the place of a value.
+func (t *reading[R]) failure(outcome wire.Outcome, value []byte) error {
+	return softLimit(t.soft, outcome, wireFailure(outcome, value, t.argType, t.results.TypeName()))
 }
 
 // decode sets *r to a value.

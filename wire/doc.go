@@ -161,6 +161,13 @@
 // context of the task; an error that the function returns after that is outcome 6. The hard limit is the parent's affair: it
 // sends SIGQUIT, so that a worker can say where it is stuck, and kills it a quarter of a second later.
 //
+// # Traces
+//
+// Where the parent has a tracer (pool.WithTracer), TasksHead may have an eighth element: a map of strings to strings of at most 8192 bytes, the
+// carrier. It holds for all tasks of the frame, and what it says is between the tracer and the tasks. That of package pool/tracing holds the headers
+// traceparent, tracestate and baggage of W3C Trace Context and Baggage, as a propagator of OpenTelemetry extracts them. A worker that does not know
+// it, and one to which it looks like anything else, passes it over. Frames without a carrier have seven elements.
+//
 // # The status page
 //
 // A worker of the same program on the same machine may share a page of memory

@@ -65,6 +65,25 @@ func (s *scanner) array() int {
 	return 0
 }
 
+// mapping reads the header of a map and returns how many pairs it has.
+func (s *scanner) mapping() int {
+	n, size := uint32(0), 0
+	switch {
+	case len(s.rest) >= 1 && s.rest[0]&0xf0 == 0x80:
+		n, size = uint32(s.rest[0]&0x0f), 1
+	case len(s.rest) >= 3 && s.rest[0] == 0xde:
+		n, size = uint32(binary.BigEndian.Uint16(s.rest[1:])), 3
+	case len(s.rest) >= 5 && s.rest[0] == 0xdf:
+		n, size = binary.BigEndian.Uint32(s.rest[1:]), 5
+	}
+	if size == 0 || 2*uint64(n) > uint64(len(s.rest)-size) { // a pair has two bytes at least
+		s.fail()
+		return 0
+	}
+	s.rest = s.rest[size:]
+	return int(n)
+}
+
 // str reads a string.
 func (s *scanner) str() string {
 	n, size := uint32(0), 0

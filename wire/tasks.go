@@ -22,7 +22,7 @@ const (
 )
 
 // TasksHead is what the tasks of one batch have in common. It travels as an
-// array of seven in this order; the durations are nanoseconds, 0 for none.
+// array of seven in this order, of eight where there is a carrier; the durations are nanoseconds, 0 for none.
 type TasksHead struct {
 	Func     string
 	First    int // index of the first task in its job, -1 where there is no index
@@ -31,6 +31,7 @@ type TasksHead struct {
 	Soft     time.Duration // after which a task's context ends, from its start
 	Hard     time.Duration // after which the parent kills, for TaskInfo.Deadline only
 	Deadline time.Duration // what was left of the caller's deadline when the frame was written
+	Carrier  Carrier       // what a tracer sends along; "" for nothing
 }
 
 const headFields = 7
@@ -45,7 +46,11 @@ func (h *TasksHead) Index(offset int) int {
 
 // Append appends the head as msgpack.
 func (h *TasksHead) Append(dst []byte) []byte {
-	dst = append(dst, 0x90|headFields)
+	fields := byte(headFields)
+	if h.Carrier != "" {
+		fields++
+	}
+	dst = append(dst, 0x90|fields)
 	dst = appendString(dst, h.Func)
 	if h.First < 0 {
 		dst = append(dst, 0xff)
@@ -56,7 +61,8 @@ func (h *TasksHead) Append(dst []byte) []byte {
 	dst = append(dst, byte(h.Flags))
 	dst = AppendUint(dst, uint64(h.Soft))
 	dst = AppendUint(dst, uint64(h.Hard))
-	return AppendUint(dst, uint64(h.Deadline))
+	dst = AppendUint(dst, uint64(h.Deadline))
+	return append(dst, h.Carrier...)
 }
 
 // ParseTasksHead reads the head from the front of a Tasks payload and returns
@@ -71,7 +77,10 @@ func ParseTasksHead(b []byte) (h TasksHead, items []byte, err error) {
 	h.Soft = time.Duration(s.uint())
 	h.Hard = time.Duration(s.uint())
 	h.Deadline = time.Duration(s.uint())
-	for i := headFields; i < n; i++ {
+	if n > headFields {
+		h.Carrier = s.carrier()
+	}
+	for i := headFields + 1; i < n; i++ {
 		s.skip()
 	}
 	if s.bad || n < headFields || h.Soft < 0 || h.Hard < 0 || h.Deadline < 0 {

@@ -30,5 +30,5 @@
 // empty), call os.Exit, crash. It costs the task that was running and no other.
 //
 // Its context ends when the caller's deadline passes or the call is cancelled; it carries no values of the caller's.
-// Info, Logger and Report take that context.
+// Info, Logger, Report and Carrier take that context.
 package worker

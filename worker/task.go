@@ -38,3 +38,12 @@ func Report(ctx context.Context, progress any) {
 		_ = t.Report(progress) // progress is not worth failing a task for
 	}
 }
+
+// Carrier returns what the parent's tracer (pool.WithTracer) lets the task that ctx belongs to know: names and values, as the headers of a request are. It is
+// decoded at each call, and nil where there is nothing. Package pool/tracing makes a context for spans of it.
+func Carrier(ctx context.Context) map[string]string {
+	if t := serve.FromContext(ctx); t != nil {
+		return t.Head().Carrier.Pairs()
+	}
+	return nil
+}

@@ -105,7 +105,7 @@ func TestBlobsRunAsWritten(t *testing.T) {
 
 func TestNamesExist(t *testing.T) {
 	text := readme(t)
-	for pkg, dir := range map[string]string{"pool": "pool", "worker": "worker", "wire": "wire", "pooltest": "pool/pooltest"} {
+	for pkg, dir := range map[string]string{"pool": "pool", "worker": "worker", "wire": "wire", "pooltest": "pool/pooltest", "tracing": "pool/tracing"} {
 		have := exported(t, filepath.Join(root, dir))
 		for _, match := range regexp.MustCompile(`\b`+pkg+`\.([A-Z]\w*)`).FindAllStringSubmatch(text, -1) {
 			require.True(t, have[match[1]], "README.md speaks of %s", match[0])
