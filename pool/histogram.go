@@ -35,7 +35,7 @@ func middleOf(bucket int) time.Duration {
 	return time.Duration(low + 1<<shift>>1)
 }
 
-// endOf returns the duration at which a bucket ends: the first one that is not in it.
+// bucketEnd returns the duration at which a bucket ends: the first one that is not in it.
 func bucketEnd(bucket int) time.Duration {
 	shift := max(bucket>>bucketBits-1, 0)
 	return time.Duration((bucket - shift<<bucketBits + 1) << shift)
