@@ -251,7 +251,7 @@ func (c *core) failAllLocked(cause error) (after []func()) {
 	calls = append(calls, c.takeDelayedLocked()...)
 	calls = slices.AppendSeq(calls, maps.Keys(c.judged))
 	for j := range c.jobs {
-		c.stats.Cancelled += j.giveUpLocked()
+		c.stats.Cancelled += j.giveUpLocked(cause)
 		after = append(after, func() { j.fail(cause) })
 	}
 	for _, call := range calls {

@@ -421,7 +421,7 @@ const heldBack = 2 * time.Millisecond
 // What was answered before can be consumed.
 func (c *core) withdraw(j *job, cause error) {
 	c.mu.Lock()
-	c.stats.Cancelled += j.giveUpLocked()
+	c.stats.Cancelled += j.giveUpLocked(cause)
 	if q := j.at.queue; q != nil {
 		q.remove(j)
 	}
@@ -456,8 +456,9 @@ func (c *core) dropQueued(j *job, cause error) {
 	j.told(finished)
 }
 
-// giveUpLocked makes the pool forget what the job still has, and returns how many tasks that are. Under core.mu.
-func (j *job) giveUpLocked() (dropped int) {
+// giveUpLocked makes the pool forget what the job still has, and returns how many tasks that are. The cause stands from now on: what was on its way is dropped,
+// and may be the last that the job waits for. Under core.mu.
+func (j *job) giveUpLocked(cause error) (dropped int) {
 	j.stopDelaysLocked()
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -468,6 +469,9 @@ func (j *job) giveUpLocked() (dropped int) {
 	j.counted = j.fed
 	j.chunks, j.waiting, j.delayed = nil, 0, 0
 	j.dead = true
+	if j.failure == nil {
+		j.failure = cause
+	}
 	return dropped
 }
 
