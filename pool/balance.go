@@ -58,7 +58,7 @@ func (p *proc) spareLocked() (n int, usual time.Duration) {
 		running = running || started > b.got
 		if waits := b.limit - started; waits > 0 && p.core.movableLocked(b) {
 			n += waits
-			usual += time.Duration(waits) * p.core.speedLocked(b.head.Func).usual
+			usual += time.Duration(waits) * p.core.speedOf(b).usual
 		}
 	}
 	if n > 0 && !running {

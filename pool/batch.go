@@ -32,7 +32,8 @@ type batch struct {
 	// offers is the shared memory that came for results which have not come yet, by offset. Of recv.
 	offers map[int]*offered
 
-	made moment // when its tasks were submitted, about; 0 where no clock was read, since they did not wait
+	made  moment // when its tasks were submitted, about; 0 where no clock was read, since they did not wait
+	speed *speed // of its function; nil until somebody asks: see speedOf
 
 	// origin and sent are written once when a worker gets the batch.
 	origin origin

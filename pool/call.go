@@ -303,7 +303,10 @@ func (l *lane) deliver(b *batch, from, n int, items []byte, owned bool) {
 			worker:  b.origin,
 		}
 		if c.timing != nil || b.sampled() {
-			a.times = &times{trip: b.travel.trip, sampled: b.sampled()}
+			a.times = &times{trip: b.travel.trip}
+			if b.sampled() {
+				a.times.costs = b.speed.costs
+			}
 			a.times.timing = a.times.trip.timing(c.stamp, &r, itemBytes(len(c.item)+len(c.lent)))
 		}
 		if asks {

@@ -64,10 +64,11 @@ type taskMark struct {
 	err     error // where that is known without value
 }
 
-// costsLocked returns what is written down of a function.
-func (c *core) costsLocked(fn string, s *speed) *costs {
+// costsOf returns what is written down of a batch's function.
+func (c *core) costsOf(b *batch) *costs {
+	s := c.speedOf(b)
 	if s.costs == nil {
-		s.costs = c.figures.costs(fn)
+		s.costs = c.figures.costs(b.head.Func)
 	}
 	return s.costs
 }
@@ -85,7 +86,9 @@ func (f *figures) costs(fn string) *costs {
 
 // noteLocked writes down n answers to b from offset from on, which took exec together and have come now (p.heard). failed says how many failed of those that somebody
 // waits for.
-func (p *proc) noteLocked(f *costs, b *batch, from, n, failed int, exec time.Duration, items []byte) {
+func (p *proc) noteLocked(b *batch, from, n, failed int, exec time.Duration, items []byte) {
+	c := p.core
+	f := c.costsOf(b)
 	heard := momentOf(p.heard)
 	way := heard.since(momentOf(b.sent))
 	exec = min(exec, way) // the worker's word
@@ -108,9 +111,9 @@ func (p *proc) noteLocked(f *costs, b *batch, from, n, failed int, exec time.Dur
 	f.transfer.add(way-each, n)
 	f.total.add(b.waited()+way, n)
 
-	c := p.core
 	if n == 1 && exec > c.figures.slow && !b.sampled() {
-		c.figures.slowLocked(c, b, from, p.heard, &Timing{Queued: b.waited(), Exec: exec, ResultBytes: itemBytes(len(items) - 1)})
+		r, _, _ := wire.CutResult(items) // the frame was checked
+		c.figures.slowLocked(c, b, from, p.heard, &Timing{Queued: b.waited(), Exec: exec, ResultBytes: len(r.Value)}, r, nil)
 	}
 	if failed > 0 {
 		c.figures.failedLocked(c, b, from, n, p.heard, each, items)
@@ -120,7 +123,7 @@ func (p *proc) noteLocked(f *costs, b *batch, from, n, failed int, exec time.Dur
 // recoveredNotedLocked writes down n answers that a process left behind. When it came to them is not known.
 func (p *proc) recoveredNotedLocked(b *batch, from, n, failed int, items []byte) {
 	c := p.core
-	f := c.costsLocked(b.head.Func, c.speedLocked(b.head.Func))
+	f := c.costsOf(b)
 	p.countedLocked(f, b, from, n, failed)
 	f.results += int64(len(items))
 	if failed > 0 {
@@ -131,7 +134,7 @@ func (p *proc) recoveredNotedLocked(b *batch, from, n, failed int, items []byte)
 // lostNotedLocked writes down a task that the end of its process has cost.
 func (p *proc) lostNotedLocked(b *batch, offset int, err error) {
 	c := p.core
-	f := c.costsLocked(b.head.Func, c.speedLocked(b.head.Func))
+	f := c.costsOf(b)
 	p.countedLocked(f, b, offset, 1, 1)
 	ended := p.heard.Add(p.life.ran)
 	f.exec += p.life.ran
@@ -139,6 +142,7 @@ func (p *proc) lostNotedLocked(b *batch, offset int, err error) {
 	f.total.add(b.waited()+p.life.ran, 1)
 	p.spanLocked(b, offset, 1, 1, p.life.ran, momentOf(ended))
 	c.figures.lostLocked(c, b, offset, ended, p.life.ran, err)
+	c.figures.slowLocked(c, b, offset, ended, &Timing{Queued: b.waited(), Exec: p.life.ran}, wire.Result{}, err)
 }
 
 // countedLocked counts n tasks that have come to an end.
@@ -177,12 +181,15 @@ func tellsCost(items []byte) bool {
 	return ok
 }
 
-// slowLocked keeps a task if it is among the slowest.
-func (f *figures) slowLocked(c *core, b *batch, offset int, ended time.Time, t *Timing) {
+// slowLocked keeps a task if it is among the slowest. r is what its worker said, err why it did not.
+func (f *figures) slowLocked(c *core, b *batch, offset int, ended time.Time, t *Timing, r wire.Result, err error) {
 	if t.Exec <= f.slow {
 		return
 	}
-	m := taskMark{fn: b.head.Func, index: b.head.Index(offset), at: b.origin, ended: ended, timing: *t}
+	m := taskMark{fn: b.head.Func, index: b.head.Index(offset), at: b.origin, ended: ended, timing: *t, soft: b.head.Soft, err: err}
+	if r.Outcome != wire.Value {
+		m.keepFailure(r)
+	}
 	if b.lent != nil || b.n == 1 {
 		m.timing.ArgBytes = itemBytes(len(b.body) + len(b.lent))
 	} else if m.timing.ArgBytes == 0 {
@@ -220,7 +227,7 @@ func (f *figures) failedLocked(c *core, b *batch, from, n int, ended time.Time, 
 		m := f.failureLocked()
 		*m = taskMark{
 			fn: b.head.Func, index: b.head.Index(offset), at: b.origin, ended: ended, timing: Timing{Exec: each, ResultBytes: len(r.Value)},
-			outcome: r.Outcome, soft: b.head.Soft, value: m.value[:0], arg: m.arg[:0],
+			soft: b.head.Soft, value: m.value[:0], arg: m.arg[:0],
 		}
 		m.keepFailure(r)
 		m.arg = c.argOf(m.arg, b, offset)
@@ -258,6 +265,7 @@ const keptValue = 16 << 10
 
 // keepFailure keeps what a worker says of a failure. Where that is long it is read at once and cut; what errors of the user's there are is lost then.
 func (m *taskMark) keepFailure(r wire.Result) {
+	m.outcome = r.Outcome
 	if len(r.Value) <= keptValue {
 		m.value = append(m.value, r.Value...)
 		return

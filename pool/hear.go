@@ -25,7 +25,7 @@ const hearTime = 200 * time.Microsecond
 // expectLocked has the caller of a batch's only call wait for the page, if that is worth it.
 func (p *proc) expectLocked(b *batch) {
 	c := p.core
-	usual := c.speedLocked(b.head.Func).usual
+	usual := c.speedOf(b).usual
 	if !p.nudges() || len(p.inflight) > 0 || b.head.Flags&wire.WantTiming != 0 || b.head.Attempt != 1 || c.cfg.maxMemory > 0 || usual <= 0 || usual > hearTime/2 {
 		return
 	}

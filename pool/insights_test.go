@@ -534,3 +534,31 @@ func TestInsightsUnderLoad(t *testing.T) {
 	in := p.Insights()
 	require.Equal(t, 60_000, funcNamed(t, &in, "insight.add").Tasks)
 }
+
+func TestTheSlowestTasksMayHaveFailed(t *testing.T) {
+	for _, opt := range []pool.Option{nil, pool.WithInsights()} {
+		p := pooltest.New(t, pool.WithWorkers(1), opt)
+		for _, how := range []string{"plain", "hang", "exit"} {
+			_, err := pool.Call(t.Context(), p, insightFail, how, pool.Timeout(200*time.Millisecond))
+			require.Error(t, err)
+		}
+		_, err := pool.Call(t.Context(), p, insightNap, insightArg{Nap: 20 * time.Millisecond})
+		require.NoError(t, err)
+		in := p.Insights()
+		require.Len(t, in.Slowest, 4)
+		var timeout *pool.TimeoutError
+		require.ErrorAs(t, in.Slowest[0].Err, &timeout)
+		require.GreaterOrEqual(t, in.Slowest[0].Timing.Exec, 190*time.Millisecond)
+		failed := 0
+		for _, r := range in.Slowest {
+			if r.Func == "insight.nap" {
+				require.NoError(t, r.Err)
+				continue
+			}
+			var task *pool.TaskError
+			require.ErrorAs(t, r.Err, &task)
+			failed++
+		}
+		require.Equal(t, 3, failed)
+	}
+}

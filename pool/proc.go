@@ -273,9 +273,8 @@ func (p *proc) acceptLocked(b *batch, head *wire.ResultsHead, items []byte, n, f
 		c.stats.TimedOut += countOverdue(items, n)
 	}
 	failed = c.countLocked(b, from, n, failed)
-	s := c.speedLocked(b.head.Func)
-	s.add(head.Exec, n)
-	p.noteLocked(c.costsLocked(b.head.Func, s), b, from, n, failed, head.Exec, items)
+	c.speedOf(b).add(head.Exec, n)
+	p.noteLocked(b, from, n, failed, head.Exec, items)
 	return false
 }
 

@@ -45,7 +45,7 @@ func (c *core) sampleLocked(b *batch) {
 	const price, most = time.Second / samplesPerSecond, sampleBurst * time.Second / samplesPerSecond
 	s.credit = min(s.credit+b.sent.Sub(s.credited), most)
 	s.credited = b.sent
-	if b.n > 1 || c.speedLocked(b.head.Func).usual < longTask {
+	if b.n > 1 || c.speedOf(b).usual < longTask {
 		if s.credit < price {
 			s.wanting.Store(false)
 			return
@@ -102,6 +102,7 @@ func (s *stages) add(t *Timing, n int) {
 type sampleOf struct {
 	offset int
 	timing Timing
+	result wire.Result
 }
 
 // sampled writes down what the frame tells of n tasks of a sampled batch from offset from on. It is called by the goroutine that answers for the proc, after endTrip and
@@ -125,19 +126,19 @@ func (c *core) sampled(b *batch, from, n int, items []byte, ended time.Time) {
 			args = args[size:]
 		}
 		if (offset-from)%each == 0 {
-			seen = append(seen, sampleOf{offset, b.travel.trip.timing(b.stampAt(offset), &r, itemBytes(size))})
+			seen = append(seen, sampleOf{offset, b.travel.trip.timing(b.stampAt(offset), &r, itemBytes(size)), r})
 		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	f := c.costsLocked(b.head.Func, c.speedLocked(b.head.Func))
+	f := c.costsOf(b)
 	for i := range seen {
 		s := &seen[i]
 		weight := min(each, from+n-s.offset)
 		f.stages.add(&s.timing, weight)
 		if s.timing.Exec > 0 {
 			f.run.add(s.timing.Exec, weight)
-			c.figures.slowLocked(c, b, s.offset, ended, &s.timing)
+			c.figures.slowLocked(c, b, s.offset, ended, &s.timing, s.result, nil)
 		}
 	}
 }
@@ -160,19 +161,18 @@ func (b *batch) stampAt(offset int) (s stamp) {
 }
 
 // taken writes down how n sampled tasks were taken by those who waited for them.
-func (c *core) taken(fn string, n int, pickup, decode time.Duration) {
+func (c *core) taken(f *costs, n int, pickup, decode time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	f := &c.costsLocked(fn, c.speedLocked(fn)).stages
-	f.taken += n
-	f.pickup += pickup * time.Duration(n)
-	f.decode += decode * time.Duration(n)
+	f.stages.taken += n
+	f.stages.pickup += pickup * time.Duration(n)
+	f.stages.decode += decode * time.Duration(n)
 }
 
 // tell tells the pool how the task was taken that has just been taken off a span.
 func (s *span) tell(c *core) {
 	if s.sampled && s.batch != nil {
-		c.taken(s.batch.head.Func, 1, s.trip.decoding.since(s.trip.received), s.trip.decoded.since(s.trip.decoding))
+		c.taken(s.batch.speed.costs, 1, s.trip.decoding.since(s.trip.received), s.trip.decoded.since(s.trip.decoding))
 	}
 }
 
@@ -182,7 +182,7 @@ func (s *span) takenTogether(c *core, began, ended moment) {
 		return
 	}
 	each := ended.since(began) / time.Duration(s.n)
-	c.taken(s.batch.head.Func, s.n, began.since(s.trip.received)+each*time.Duration(s.n-1)/2, each)
+	c.taken(s.batch.speed.costs, s.n, began.since(s.trip.received)+each*time.Duration(s.n-1)/2, each)
 }
 
 // Observe has the pool ask its workers about single tasks, as WithInsights does, until stop is called: for who looks at Insights only now and then, such as a monitor while somebody watches. Any number may

@@ -71,7 +71,7 @@ func (p *proc) roomLocked() bool {
 	}
 	ahead := time.Duration(0)
 	for _, b := range p.inflight {
-		usual := p.core.speedLocked(b.head.Func).usual
+		usual := p.core.speedOf(b).usual
 		if usual == 0 || b.doomed > 0 {
 			return false // nobody knows how long it takes
 		}

@@ -38,6 +38,14 @@ func (s *speed) add(total time.Duration, n int) {
 	s.usual = known[(len(known)-1)/2]
 }
 
+// speedOf returns what is known of a batch's function. It is asked for several times for each frame, and the map only once.
+func (c *core) speedOf(b *batch) *speed {
+	if b.speed == nil {
+		b.speed = c.speedLocked(b.head.Func)
+	}
+	return b.speed
+}
+
 func (c *core) speedLocked(fn string) *speed {
 	s := c.speeds[fn]
 	if s == nil {

@@ -99,9 +99,9 @@ type trip struct {
 
 // times is what is known of a call's times when its result is in the parent.
 type times struct {
-	timing  Timing
-	trip    trip
-	sampled bool // the pool is told how it is taken
+	timing Timing
+	trip   trip
+	costs  *costs // where the pool writes down how the task is taken; nil where it did not ask
 }
 
 // travel is what is known of the way of a batch's tasks.

@@ -148,8 +148,8 @@ func (t *reading[R]) answered(c *core, r *R, a *answer, timing *Timing) error {
 	if timing != nil {
 		*timing = took
 	}
-	if a.times.sampled {
-		c.taken(t.fn, 1, took.Pickup, took.DecodeResult)
+	if a.times.costs != nil {
+		c.taken(a.times.costs, 1, took.Pickup, took.DecodeResult)
 	}
 	return err
 }

@@ -28,6 +28,7 @@ type runFlags struct {
 	details   bool
 	quiet     bool
 	noSummary bool
+	insights  bool
 	log       string
 }
 
@@ -74,6 +75,7 @@ func (f *runFlags) define(cmd *cobra.Command) {
 	fs.BoolVar(&f.details, "details", false, "with --json: add worker and times to each object")
 	fs.BoolVarP(&f.quiet, "quiet", "q", false, "no progress bar and no summary")
 	fs.BoolVar(&f.noSummary, "no-summary", false, "no summary")
+	fs.BoolVar(&f.insights, "insights", false, "show at the end where the time went, and what to do about it")
 	fs.IntVar(&f.chunk, "chunk", 0, "let `N` items travel together (default: as their running time suggests)")
 	fs.IntVar(&f.window, "window", 0, "let at most `N` items be under way (default: as their running time suggests)")
 	fs.BoolVar(&f.inline, "inline", false, "run in this process, for debugging; a crash then ends all")
@@ -206,6 +208,9 @@ func (j *job) run(ctx context.Context) int {
 	if !j.flags.quiet && !j.flags.noSummary && !j.out.isDone() {
 		j.console.show(j.tally.table(p.Stats(), workers))
 	}
+	if j.flags.insights && !j.out.isDone() {
+		j.console.show(insightsText(p.Insights()))
+	}
 	return j.verdict(ctx, j.end)
 }
 
@@ -219,6 +224,9 @@ func (j *job) poolOptions() []pool.Option {
 	}
 	if j.flags.workers > 0 {
 		opts = append(opts, pool.WithWorkers(j.flags.workers))
+	}
+	if j.flags.insights {
+		opts = append(opts, pool.WithInsights())
 	}
 	if j.flags.inline {
 		opts = append(opts, pool.WithInline())

@@ -29,7 +29,7 @@ func newTable(columns ...string) table.Writer {
 }
 
 // textColumns are the columns that hold text, and how wide they may get; 0 is no limit.
-var textColumns = map[string]int{"where": 0, "takes": 0, "input": 38, "what it does": 42}
+var textColumns = map[string]int{"where": 0, "takes": 0, "input": 38, "what it does": 42, "argument": 48, "error": 48, "of a task": 0}
 
 // tableStyle has lines but leaves the words as they are written.
 func tableStyle() table.Style {
