@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -26,7 +27,8 @@ type system struct {
 	Options
 	root string // "/" but in tests; the files of /proc and /sys are read below it
 
-	before census // what there was before the first check
+	before census                 // what there was before the first check
+	noPool atomic.Pointer[string] // why no pool is started any more; nil while one may be
 }
 
 // probeLimit bounds a probe that says nothing else.
@@ -56,6 +58,11 @@ func unknown(err error) verdict {
 	if errors.Is(err, errors.ErrUnsupported) {
 		return verdict{state: Note, found: fmt.Sprintf("not looked at: this system is %s, and the check is for Linux", runtime.GOOS)}
 	}
+	if refused, ok := errors.AsType[*noPoolError](err); ok && refused.tried {
+		return verdict{Problem, "no pool starts: " + refused.text, startDoes, "see the problems above, and try fewer workers (--workers 1)"}
+	} else if ok {
+		return verdict{state: Note, found: "not tried: " + refused.text}
+	}
 	return verdict{state: Note, found: "could not be found out: " + err.Error()}
 }
 
@@ -79,10 +86,10 @@ func (c *check) bounded(ctx context.Context, s *system) Finding {
 	select {
 	case f := <-done:
 		return f
-	case <-time.After(c.limit + time.Second): // a probe that obeys ctx has a second to say what it was about
+	case <-time.After(2 * c.limit): // a probe that obeys ctx has as long again to say what it was about
 		return c.finding(verdict{
-			state: Problem, found: fmt.Sprintf("no answer within %v: the system call behind it hangs", c.limit+time.Second),
-			improve: "look what the process waits for: /proc/PID/stack, dmesg",
+			state: Problem, found: fmt.Sprintf("no answer within %v: what it waits for never comes", 2*c.limit),
+			improve: "a sandbox that swallows signals or system calls would do that",
 		}, nil)
 	}
 }
@@ -123,9 +130,15 @@ func checkNames() (names []string) {
 func checkOnly(only []string) error {
 	names := checkNames()
 	for _, name := range only {
-		if !slices.Contains(names, name) {
-			return fmt.Errorf("there is no check %q; there are %s", name, strings.Join(names, ", "))
+		if slices.Contains(names, name) {
+			continue
 		}
+		for _, near := range names {
+			if len(name) > 2 && (strings.HasPrefix(near, name) || strings.HasPrefix(name, near)) {
+				return fmt.Errorf("there is no check %q; did you mean %s?", name, near)
+			}
+		}
+		return fmt.Errorf("there is no check %q; there are %s", name, strings.Join(names, ", "))
 	}
 	return nil
 }

@@ -33,7 +33,7 @@ func probeConfinement(ctx context.Context, s *system) (f confinementFacts, err e
 		Files: pool.BestEffort, Network: pool.BestEffort, Signals: pool.BestEffort,
 	}))
 	if err != nil {
-		return confinementFacts{Fault: err.Error()}, nil
+		return f, err
 	}
 	defer p.Close()
 	path := os.Args[0]
@@ -44,7 +44,7 @@ func probeConfinement(ctx context.Context, s *system) (f confinementFacts, err e
 	}
 	got, err := pool.Call(ctx, p, try, worker.Pack2(path, os.Getpid()))
 	if err != nil {
-		return confinementFacts{Fault: err.Error()}, nil
+		return confinementFacts{Fault: brief(err)}, nil
 	}
 	for rule, refusal := range map[string]string{"files": got.File, "network": got.Network, "signals": got.Signal} {
 		if !slices.Contains(p.Workers()[0].Hardening, rule) {

@@ -22,24 +22,25 @@ func probeLeftovers(ctx context.Context, s *system) (f leftoverFacts, err error)
 		return f, errors.New(s.before.unsure)
 	}
 	p, err := s.startPool(ctx)
-	if err != nil {
-		f.Fault = err.Error()
-	} else {
+	if err == nil {
 		at := pool.Go(ctx, p, hang, struct{}{})
 		if s.Workers > 1 { // with one it would wait for the task that hangs
 			if _, err := pool.Call(ctx, p, echo, 1); err != nil {
-				f.Fault = err.Error()
+				f.Fault = brief(err)
 			}
 		}
 		began := time.Now()
 		p.Close()
 		f.Took = int64(time.Since(began))
 		if _, err := at.Wait(ctx); !errors.Is(err, pool.ErrClosed) && f.Fault == "" {
-			f.Fault = fmt.Sprintf("a task under way was not ended by Close: %v", err)
+			f.Fault = fmt.Sprintf("a task under way was not ended by Close: %s", brief(err))
 		}
 	}
 	f.Left = s.leftovers(ctx)
-	return f, nil
+	if len(f.Left) > 0 {
+		return f, nil
+	}
+	return f, err
 }
 
 // leftovers waits a moment for what is on its way out.

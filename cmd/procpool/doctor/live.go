@@ -21,7 +21,7 @@ var (
 	echo = worker.Register("doctor-echo", func(_ context.Context, n int) (int, error) { return n, nil })
 	die  = worker.Register("doctor-die", func(_ context.Context, deadly bool) (bool, error) {
 		if deadly {
-			killSelf()
+			return false, killSelf()
 		}
 		time.Sleep(2 * time.Millisecond) // so that others are at work while one dies
 		return true, nil
@@ -30,9 +30,14 @@ var (
 	eat  = worker.Register("doctor-eat", func(_ context.Context, bytes int) (int, error) { return eatMemory(bytes), nil })
 )
 
-func killSelf() {
-	if self, err := os.FindProcess(os.Getpid()); err == nil {
-		_ = self.Kill()
+// killSelf returns only if it is not let.
+func killSelf() error {
+	self, err := os.FindProcess(os.Getpid())
+	if err == nil {
+		err = self.Kill()
+	}
+	if err != nil {
+		return fmt.Errorf("a process cannot kill itself: %w", err)
 	}
 	select {} // until it has ended
 }
@@ -65,12 +70,63 @@ func eatMemory(bytes int) (sum int) {
 	return sum
 }
 
-// startPool starts a pool that says nothing.
+// noPoolError is why there is no pool.
+type noPoolError struct {
+	text  string
+	tried bool // this time, and not before
+}
+
+func (e *noPoolError) Error() string { return e.text }
+
+// refusePools makes that no pool is started any more: the same cause need not be told seven times.
+func (s *system) refusePools(why string) { s.noPool.CompareAndSwap(nil, &why) }
+
+// startPool starts a pool that says nothing, unless one without further options has failed.
 func (s *system) startPool(ctx context.Context, opts ...pool.Option) (*pool.Pool, error) {
-	return pool.New(ctx, append([]pool.Option{
+	if why := s.noPool.Load(); why != nil {
+		return nil, &noPoolError{text: *why}
+	}
+	p, err := pool.New(ctx, append([]pool.Option{
 		pool.WithName("doctor"), pool.WithWorkers(s.Workers), pool.WithLogger(hclog.NewNullLogger()),
-		pool.WithStdout(io.Discard), pool.WithStderr(io.Discard), pool.WithStartTimeout(liveLimit / 2),
+		pool.WithStdout(io.Discard), pool.WithStderr(io.Discard), pool.WithStartTimeout(liveLimit), pool.WithStopGrace(time.Second),
 	}, opts...)...)
+	if err == nil {
+		return p, nil
+	}
+	if len(opts) == 0 {
+		s.refusePools("no pool starts here, see above")
+	}
+	return nil, &noPoolError{text: brief(err), tried: true}
+}
+
+// brief is the first line of an error. Where a process died it is told what that said of the reason, and not all of its last words.
+func brief(err error) string {
+	if err == nil {
+		return "no error"
+	}
+	line, _, _ := strings.Cut(strings.TrimPrefix(err.Error(), "procpool: "), "\n")
+	var said []byte
+	if start, ok := errors.AsType[*pool.StartError](err); ok {
+		said = start.Stderr
+	} else if exit, ok := errors.AsType[*pool.ExitError](err); ok {
+		said = exit.Stderr
+	}
+	for text := range strings.Lines(string(said)) {
+		for _, mark := range []string{"failed", "fatal error", "panic:", "cannot"} {
+			if strings.Contains(text, mark) {
+				return clip(line, 240) + "; it said: " + clip(strings.TrimSpace(text), 120)
+			}
+		}
+	}
+	return clip(line, 240)
+}
+
+// clip shortens s to about n bytes.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "") + "..."
 }
 
 type startFacts struct {
@@ -79,7 +135,6 @@ type startFacts struct {
 	Descriptors float64 `json:"descriptors"` // in this process for each worker; -1 where it is not known
 	Threads     float64 `json:"threads"`     // of each worker; 0 where it is not known
 	Private     int64   `json:"private_bytes"`
-	Fault       string  `json:"fault"`
 }
 
 func probeStart(ctx context.Context, s *system) (f startFacts, err error) {
@@ -88,8 +143,7 @@ func probeStart(ctx context.Context, s *system) (f startFacts, err error) {
 	p, err := s.startPool(ctx)
 	f = startFacts{Workers: s.Workers, Took: int64(time.Since(began)), Descriptors: -1}
 	if err != nil {
-		f.Fault = err.Error()
-		return f, nil
+		return f, err
 	}
 	defer p.Close()
 	if before >= 0 {
@@ -110,11 +164,9 @@ func (s *system) weigh(pid int) (threads, private int64) {
 	return threads, kilobytes(status, "RssAnon")
 }
 
+const startDoes = "New returns when every worker is ready, or says why one is not and leaves none behind"
+
 func judgeStart(_ *system, f startFacts) verdict {
-	const does = "New returns when every worker is ready, or says why one is not and leaves none behind"
-	if f.Fault != "" {
-		return verdict{Problem, "a pool of " + many(int64(f.Workers), "worker") + " does not start: " + f.Fault, does, "see the problems above, and try fewer workers (--workers 1)"}
-	}
 	found := fmt.Sprintf("%s ready after %s", many(int64(f.Workers), "worker"), span(time.Duration(f.Took)))
 	if f.Threads > 0 {
 		found += fmt.Sprintf("; each has %s threads and %s for itself", trimmed(f.Threads), size(f.Private))
@@ -122,7 +174,7 @@ func judgeStart(_ *system, f startFacts) verdict {
 	if f.Descriptors >= 0 {
 		found += fmt.Sprintf(", and takes %s descriptors here", trimmed(f.Descriptors))
 	}
-	return verdict{OK, found, does, ""}
+	return verdict{OK, found, startDoes, ""}
 }
 
 type taskFacts struct {
@@ -135,7 +187,7 @@ type taskFacts struct {
 func probeTasks(ctx context.Context, s *system) (f taskFacts, err error) {
 	p, err := s.startPool(ctx)
 	if err != nil {
-		return taskFacts{Fault: err.Error()}, nil
+		return f, err
 	}
 	defer p.Close()
 	args := make([]int, 20_000)
@@ -147,7 +199,7 @@ func probeTasks(ctx context.Context, s *system) (f taskFacts, err error) {
 	f = taskFacts{Tasks: len(args), Each: int64(time.Since(began)) / int64(len(args))}
 	switch {
 	case err != nil:
-		f.Fault = err.Error()
+		f.Fault = brief(err)
 	case !slices.Equal(got, args):
 		f.Fault = "results are not those of their arguments"
 	default:
@@ -164,7 +216,7 @@ func timeCalls(ctx context.Context, p *pool.Pool) (median int64, fault string) {
 		n, err := pool.Call(ctx, p, echo, len(each))
 		switch {
 		case err != nil:
-			return 0, err.Error()
+			return 0, brief(err)
 		case n != len(each):
 			return 0, "a call was answered with another's result"
 		}
@@ -193,7 +245,7 @@ type deathFacts struct {
 func probeDeath(ctx context.Context, s *system) (f deathFacts, err error) {
 	p, err := s.startPool(ctx)
 	if err != nil {
-		return deathFacts{Fault: err.Error()}, nil
+		return f, err
 	}
 	defer p.Close()
 	args := make([]bool, 8*s.Workers)
@@ -218,11 +270,11 @@ func probeDeath(ctx context.Context, s *system) (f deathFacts, err error) {
 func blame(err error, victim int) (failed int, ended, fault string) {
 	failures, ok := errors.AsType[pool.Errors](err)
 	if !ok {
-		return 0, "", fmt.Sprintf("the death of a worker went unnoticed: %v", err)
+		return 0, "", fmt.Sprintf("the death of a worker went unnoticed: %s", brief(err))
 	}
 	exit, ok := errors.AsType[*pool.ExitError](failures[0])
 	if len(failures) != 1 || failures[0].Index != victim || !ok {
-		return len(failures), "", fmt.Sprintf("the death of a worker was blamed on others: %v", err)
+		return len(failures), "", fmt.Sprintf("the death of a worker was blamed on others: %s", brief(err))
 	}
 	if exit.Signal == nil {
 		return 1, "", "the worker was killed by a signal, and none was reported"
@@ -250,8 +302,7 @@ func probeTimeout(ctx context.Context, s *system) (f timeoutFacts, err error) {
 	f.Limit = int64(limit)
 	p, err := s.startPool(ctx)
 	if err != nil {
-		f.Fault = err.Error()
-		return f, nil
+		return f, err
 	}
 	defer p.Close()
 	began := time.Now()
@@ -260,13 +311,13 @@ func probeTimeout(ctx context.Context, s *system) (f timeoutFacts, err error) {
 	late, ok := errors.AsType[*pool.TimeoutError](err)
 	switch {
 	case !ok || !late.Hard:
-		f.Fault = fmt.Sprintf("the task was not ended at its limit: %v", err)
+		f.Fault = fmt.Sprintf("the task was not ended at its limit: %s", brief(err))
 		return f, nil
 	case strings.Contains(late.Stack, "doctor.turnForEver"):
 		f.Stack = true
 	}
 	if n, err := pool.Call(ctx, p, echo, 42); err != nil || n != 42 {
-		f.Fault = fmt.Sprintf("the next call failed: %v", err)
+		f.Fault = fmt.Sprintf("the next call failed: %s", brief(err))
 	}
 	return f, nil
 }
@@ -294,9 +345,11 @@ type limitFacts struct {
 func probeMemoryLimit(ctx context.Context, s *system) (f limitFacts, err error) {
 	f = limitFacts{Limit: 96 << 20, Asked: 512 << 20}
 	p, err := s.startPool(ctx, pool.WithWorkers(1), pool.WithMemoryLimit(f.Limit))
-	if err != nil {
-		f.Cannot = err.Error()
+	if refused, ok := errors.AsType[*noPoolError](err); ok && refused.tried {
+		f.Cannot = refused.text
 		return f, nil
+	} else if err != nil {
+		return f, err
 	}
 	defer p.Close()
 	_, err = pool.Call(ctx, p, eat, int(f.Asked))
@@ -305,15 +358,15 @@ func probeMemoryLimit(ctx context.Context, s *system) (f limitFacts, err error) 
 	case err == nil:
 		f.Fault = fmt.Sprintf("a task took %s under a limit of %s", size(f.Asked), size(f.Limit))
 	case !ok:
-		f.Fault = err.Error()
+		f.Fault = brief(err)
 	default:
 		f.Reason = string(exit.Reason)
 		if exit.Reason != pool.ReasonMemoryLimit && exit.Reason != pool.ReasonOutOfMemory {
-			f.Fault = fmt.Sprintf("a task over its memory limit ended with another reason: %v", err)
+			f.Fault = fmt.Sprintf("a task over its memory limit ended with another reason: %s", brief(err))
 		}
 	}
 	if n, err := pool.Call(ctx, p, echo, 42); f.Fault == "" && (err != nil || n != 42) {
-		f.Fault = fmt.Sprintf("the next call failed: %v", err)
+		f.Fault = fmt.Sprintf("the next call failed: %s", brief(err))
 	}
 	return f, nil
 }

@@ -23,6 +23,7 @@ func reachParent(pid int) error { return unix.Kill(pid, 0) }
 
 // takeCensus works without /proc too, where all descriptors look the same.
 func takeCensus() (c census) {
+	wakePoller()
 	c.descriptors = map[int]string{}
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
@@ -44,6 +45,14 @@ func takeCensus() (c census) {
 		c.unsure = "whether there are child processes: " + err.Error()
 	}
 	return c
+}
+
+// wakePoller has Go's runtime open the descriptors of its poller, if it has not yet.
+func wakePoller() {
+	if r, w, err := os.Pipe(); err == nil {
+		r.Close()
+		w.Close()
+	}
 }
 
 // isRuntimes reports whether Go's runtime keeps a file open for good: its poller, and the processor limit of its group.

@@ -33,7 +33,7 @@ func judgeMemory(s *system, f memoryFacts) verdict {
 	each := f.free() / int64(max(1, s.Workers))
 	switch {
 	case f.Total == 0:
-		return verdict{Note, "it is not known how much there is", does, ""}
+		return verdict{Note, "it is not known how much there is", does, "mount /proc"}
 	case each < 2*workerMemory:
 		return verdict{Problem, found, does, fmt.Sprintf("%s are left for each of %d workers: start fewer, or free memory", size(each), s.Workers)}
 	case each < 64<<20:

@@ -28,6 +28,9 @@ func wantedCapacity(workers int) int64 {
 }
 
 func judgePipes(s *system, f pipeFacts) verdict {
+	if f.Default == 0 {
+		return verdict{Problem, "a pipe cannot be made: " + f.Reason, "no worker starts: all that parent and worker say to each other goes through pipes", "raise the limit of descriptors, or allow pipe2 in the sandbox around this process"}
+	}
 	found := fmt.Sprintf("%s by default, up to %s", size(f.Default), size(f.Max))
 	switch {
 	case f.SoftQuota == 0 && f.HardQuota == 0:
@@ -45,7 +48,7 @@ func judgePipes(s *system, f pipeFacts) verdict {
 	}
 	does := fmt.Sprintf("the two wires of each of %s hold %s", many(int64(s.Workers), "worker"), size(f.Got))
 	switch {
-	case f.Default < usualPipe && f.Default > 0:
+	case f.Default < usualPipe:
 		return verdict{
 			Note, found, "works, but large values travel in small pieces: the quota of this user is used up, so new pipes hold " + size(f.Default),
 			"close what holds many pipes, or raise it: sysctl fs.pipe-user-pages-soft",

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 
@@ -67,14 +68,11 @@ func (s *system) hypervised() bool {
 }
 
 func probeProc(_ context.Context, s *system) (f procFacts, err error) {
-	var fs unix.Statfs_t
 	proc := filepath.Join(s.root, "proc")
-	if err := unix.Statfs(proc, &fs); err != nil {
-		f.Reason = err.Error()
-		return f, nil
+	var fs unix.Statfs_t
+	if unix.Statfs(proc, &fs) == nil {
+		f.ReadOnly = fs.Flags&unix.ST_RDONLY != 0
 	}
-	f.Mounted = fs.Type == unix.PROC_SUPER_MAGIC || s.root != "/"
-	f.ReadOnly = fs.Flags&unix.ST_RDONLY != 0
 	if _, err := os.ReadFile(filepath.Join(proc, "self/status")); err != nil {
 		f.Reason = reason(err)
 	} else {
@@ -175,6 +173,10 @@ func probeProcesses(ctx context.Context, s *system) (f processFacts, err error) 
 	f.PIDMax, _ = s.number("proc/sys/kernel/pid_max")
 	f.ThreadsMax, _ = s.number("proc/sys/kernel/threads-max")
 	f.fit()
+	if f.WorkersFit < int64(s.Workers) {
+		// A Go program that gets no thread ends at once, this one too.
+		s.refusePools("there is no room for the threads of so many workers, see processes")
+	}
 	return f, nil
 }
 
@@ -229,7 +231,7 @@ func (s *system) groupPIDs() (limit, count int64) {
 func probeDescriptors(_ context.Context, s *system) (f descriptorFacts, err error) {
 	f.Limit, f.Hard = limitOf(unix.RLIMIT_NOFILE)
 	f.Open = openDescriptors()
-	f.fit(s.Workers)
+	f.fit(runtime.GOMAXPROCS(0))
 	return f, nil
 }
 

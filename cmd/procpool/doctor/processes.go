@@ -11,6 +11,7 @@ const (
 	descriptorsEach   = 9
 	descriptorsStarts = 6
 	threadsEach       = 10
+	threadsOwn        = 12 // that the parent may start beside
 )
 
 type processFacts struct {
@@ -44,7 +45,7 @@ func (f *processFacts) fit() {
 		if !l.counts || l.limit <= 0 || l.limit == unlimited {
 			continue
 		}
-		if fit := max(0, l.limit-max(0, l.used)) / threadsEach; fit < f.WorkersFit {
+		if fit := max(0, l.limit-max(0, l.used)-threadsOwn) / threadsEach; fit < f.WorkersFit {
 			f.WorkersFit, f.TightestName = fit, l.name
 		}
 	}
@@ -70,7 +71,7 @@ func judgeProcesses(s *system, f processFacts) verdict {
 	raise := "raise " + f.TightestName + raiseHow(f.TightestName)
 	switch {
 	case f.WorkersFit < int64(s.Workers):
-		return verdict{Problem, found, v.does + fmt.Sprintf("; a pool of %d will fail to start, or its workers die for want of threads", s.Workers), raise}
+		return verdict{Problem, found, v.does + fmt.Sprintf("; of a pool of %d, workers or the parent die for want of threads", s.Workers), raise}
 	case f.WorkersFit < 4*int64(s.Workers):
 		v.state, v.improve = Note, raise
 	}
@@ -134,17 +135,15 @@ type lifePipeFacts struct {
 
 func judgeLifePipe(_ *system, f lifePipeFacts) verdict {
 	switch {
-	case f.PipeSignal == "" && f.DeathSignal == "":
-		return verdict{OK, "PR_SET_PDEATHSIG works, and a pipe can send a signal of one's choice (F_SETSIG)", "no worker outlives its parent, nor does what it started: the kernel kills the group", ""}
-	case f.PipeSignal == "":
-		return verdict{Note, "PR_SET_PDEATHSIG: " + f.DeathSignal + "; F_SETSIG on a pipe works", "the kernel kills the group of a worker whose parent is gone; in its first milliseconds a worker only sees the end of its input", "allow prctl(PR_SET_PDEATHSIG) in the sandbox around this process"}
-	case f.DeathSignal == "":
-		return verdict{Note, "F_SETSIG on a pipe: " + f.PipeSignal + "; PR_SET_PDEATHSIG works", "the kernel kills a worker whose parent is gone, but not what the worker has started", "allow fcntl(F_SETSIG) in the sandbox around this process"}
+	case f.DeathSignal != "":
+		return verdict{Problem, "PR_SET_PDEATHSIG: " + f.DeathSignal, "no worker starts: a worker is born with it, so that it never outlives its parent", "allow prctl in the sandbox around this process"}
+	case f.PipeSignal != "":
+		return verdict{
+			Note, "F_SETSIG on a pipe: " + f.PipeSignal + "; PR_SET_PDEATHSIG works", "the kernel kills a worker whose parent is gone, but not what the worker has started",
+			"allow fcntl(F_SETSIG) in the sandbox around this process",
+		}
 	}
-	return verdict{
-		Problem, "PR_SET_PDEATHSIG: " + f.DeathSignal + "; F_SETSIG on a pipe: " + f.PipeSignal,
-		"a worker whose parent was killed ends when it reads the end of its input; one that is stopped stays", "allow prctl and fcntl in the sandbox around this process",
-	}
+	return verdict{OK, "PR_SET_PDEATHSIG works, and a pipe can send a signal of one's choice (F_SETSIG)", "no worker outlives its parent, nor does what it started: the kernel kills the group", ""}
 }
 
 type pidfdFacts struct {

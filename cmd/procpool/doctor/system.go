@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,7 +46,7 @@ func judgeKernel(_ *system, f kernelFacts) verdict {
 	case f.OS != "linux":
 		return verdict{Note, found, "everything but what only Linux has: the status page, the life pipe, affinity, memory limits and hardening", "run it in Linux, where all of it works"}
 	case f.Major == 0:
-		return verdict{Note, found + "; the version is not known", "what the kernel has is tried, not guessed from its version", ""}
+		return verdict{Note, found + "; the version is not known", "what the kernel has is tried, not guessed from its version", "a sandbox that allows uname"}
 	case f.Major < 5 || f.Major == 5 && f.Minor < 13:
 		return verdict{
 			Note, found, "works, without what newer kernels have: pidfds (5.4), close_range (5.11), Landlock (5.13)",
@@ -76,7 +75,6 @@ func judgeContainer(_ *system, f containerFacts) verdict {
 }
 
 type procFacts struct {
-	Mounted  bool   `json:"mounted"`
 	ReadOnly bool   `json:"read_only"`
 	HidePID  string `json:"hidepid"`  // the mount option; "" for none
 	Status   bool   `json:"status"`   // /proc/self/status can be read
@@ -87,10 +85,10 @@ type procFacts struct {
 
 func judgeProc(_ *system, f procFacts) verdict {
 	switch {
-	case !f.Mounted || !f.Status:
+	case !f.Status:
 		return verdict{
-			Problem, "/proc is not there or not readable: " + cmp.Or(f.Reason, "not mounted"),
-			"runs, but memory limits are refused, workers that grow are not renewed, and memory and CPU time of workers are shown as 0",
+			Problem, "/proc is not there or not readable: " + f.Reason,
+			"no worker starts: what a worker is started from, and whether it is the same program, is found out there",
 			"mount it: mount -t proc proc /proc; in a container or sandbox, allow it",
 		}
 	case !f.Exe:

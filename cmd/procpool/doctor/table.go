@@ -16,7 +16,7 @@ const (
 )
 
 // liveLimit bounds a live check, which may wait for a loaded machine.
-const liveLimit = 20 * time.Second
+const liveLimit = 10 * time.Second
 
 // allChecks are all there are, in the order of the report.
 func allChecks() []check {
