@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"strconv"
+	"strings"
 )
 
 // palette colours words for a terminal, or leaves them as they are.
@@ -38,9 +39,9 @@ func (p palette) paint(text string, codes ...int) string {
 	if !p.on || text == "" {
 		return text
 	}
-	start := ""
+	var b strings.Builder
 	for _, code := range codes {
-		start += "\x1b[" + strconv.Itoa(code) + "m"
+		b.WriteString("\x1b[" + strconv.Itoa(code) + "m")
 	}
-	return start + text + "\x1b[0m"
+	return b.String() + text + "\x1b[0m"
 }

@@ -74,15 +74,13 @@ func (f *doctorFlags) run(ctx context.Context, s streams, opts doctor.Options) e
 	if err != nil {
 		return errInterrupted()
 	}
-	text := ""
+	text := doctorText(report, paletteFor(s.out), columns(s.out), f.brief)
 	if f.json {
 		b, err := json.MarshalIndent(report, "", "  ")
 		if err != nil {
 			return broken(err)
 		}
 		text = string(b) + "\n"
-	} else {
-		text = doctorText(report, paletteFor(s.out), columns(s.out), f.brief)
 	}
 	if err := printed(s.out, text); err != nil {
 		return err
@@ -188,6 +186,9 @@ func doctorSummary(r *doctor.Report, p palette) string {
 		}
 		return p.paint(text+" Something will not work: "+strings.Join(names, ", ")+".", red)
 	case doctor.Note, doctor.OK:
+	}
+	if len(r.Findings) < len(doctor.Checks()) {
+		return text // what was not looked at may be missing
 	}
 	return text + " Everything that pools need by default is there."
 }

@@ -162,6 +162,7 @@ func futexWait(word *atomic.Uint32, was uint32) error {
 }
 
 func futexWake(word *atomic.Uint32) {
+	//nolint:dogsled // whether somebody was woken does not matter
 	_, _, _ = unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), futexWakePrivate, 1, 0, 0, 0)
 }
 
@@ -232,7 +233,7 @@ func probeNoNewPrivs(context.Context, *system) (f noNewPrivsFacts, err error) {
 	set, err := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)
 	if err != nil {
 		f.Reason = err.Error()
-		return f, nil
+		return f, nil //nolint:nilerr // the reason is a fact
 	}
 	f.Supported, f.Set = true, set == 1
 	return f, nil

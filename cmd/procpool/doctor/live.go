@@ -26,7 +26,7 @@ var (
 		time.Sleep(2 * time.Millisecond) // so that others are at work while one dies
 		return true, nil
 	})
-	hang = worker.Register("doctor-hang", func(context.Context, struct{}) (struct{}, error) { return struct{}{}, turnForEver() })
+	hang = worker.Register("doctor-hang", func(context.Context, struct{}) (time.Duration, error) { return turnForEver(), nil })
 	eat  = worker.Register("doctor-eat", func(_ context.Context, bytes int) (int, error) { return eatMemory(bytes), nil })
 )
 
@@ -45,12 +45,10 @@ func killSelf() error {
 // turnForEver is what the stack of the task that hangs must show.
 //
 //go:noinline
-func turnForEver() error {
-	for began := time.Now(); ; {
-		if time.Since(began) > time.Hour { // it is killed long before
-			return nil
-		}
+func turnForEver() (turned time.Duration) {
+	for began := time.Now(); turned < time.Hour; turned = time.Since(began) { // it is killed long before
 	}
+	return turned
 }
 
 // eatMemory takes memory and uses it.

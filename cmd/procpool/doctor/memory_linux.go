@@ -106,6 +106,7 @@ func passOn(fd int) error {
 		return err
 	}
 	room := make([]byte, unix.CmsgSpace(4))
+	//nolint:dogsled // the byte, the flags and the sender do not matter
 	_, n, _, _, err := unix.Recvmsg(p[1], make([]byte, 1), room, unix.MSG_CMSG_CLOEXEC)
 	if err != nil {
 		return err

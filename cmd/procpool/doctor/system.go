@@ -127,7 +127,7 @@ type executableFacts struct {
 func probeExecutable(_ context.Context, s *system) (executableFacts, error) {
 	path, err := os.Executable()
 	if err != nil {
-		return executableFacts{Reason: err.Error()}, nil
+		return executableFacts{Reason: err.Error()}, nil //nolint:nilerr // the reason is a fact
 	}
 	f := executableFacts{Path: path}
 	s.lookAtExecutable(&f)
@@ -163,7 +163,7 @@ func probeTempDir(context.Context, *system) (tempDirFacts, error) {
 	file, err := os.CreateTemp("", "procpool-doctor-")
 	if err != nil {
 		f.Reason = reason(err)
-		return f, nil
+		return f, nil //nolint:nilerr // the reason is a fact
 	}
 	defer os.Remove(file.Name())
 	_, err = file.WriteString("procpool")
