@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"runtime"
 	"strings"
 
@@ -32,8 +33,8 @@ func newDoctor(s streams) *cobra.Command {
 		Long: `doctor looks at what procpool needs of the system: limits of processes and descriptors,
 pipes and their quota, memory, control groups, Landlock and seccomp, processors, clocks. It
 measures for less than a second what starting and waking processes costs. Then it starts real
-pools, kills a worker, lets tasks hang and eat memory, confines a worker, and looks whether
-anything is left.
+pools, kills a worker, lets tasks hang and eat memory, confines a worker, kills a whole program,
+and looks whether anything is left.
 
 Each check is "ok", a "note" (it works, with less or at a price) or a "problem" (something
 will not work), and says what procpool does about it and how to improve it. Without CHECK
@@ -54,7 +55,7 @@ The exit code is 0 without a problem, and 1 with one.`,
 	flags.BoolVarP(&f.list, "list", "l", false, "list the checks")
 	cmd.MarkFlagsMutuallyExclusive("json", "brief")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		opts := doctor.Options{Version: thisVersion().short(), Workers: f.workers, Quick: f.quick, Only: args, Bare: bareVersion}
+		opts := doctor.Options{Version: thisVersion().short(), Workers: f.workers, Quick: f.quick, Only: args, Bare: bareVersion, Parent: hangingRun}
 		if f.workers < 1 {
 			return fmt.Errorf("--workers %d: must be at least 1", f.workers)
 		}
@@ -66,6 +67,13 @@ The exit code is 0 without a problem, and 1 with one.`,
 		}
 		return f.run(cmd.Context(), s, opts)
 	}
+	return cmd
+}
+
+// hangingRun is this program, running what ignores everything.
+func hangingRun(ctx context.Context) *exec.Cmd {
+	cmd := bareVersion(ctx)
+	cmd.Args = append(cmd.Args[:1], "run", "hang", "a", "b", "--quiet", "--workers", "2")
 	return cmd
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -24,7 +25,7 @@ on, into DIR, which must be there. "man -l FILE" shows one; "make install" puts 
 man finds them.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return fmt.Errorf("want one directory, such as: procpool man .")
+				return errors.New(`want one directory, as in "procpool man ."`)
 			}
 			return nil
 		},
@@ -129,7 +130,7 @@ func (m *manual) commands(cmd *cobra.Command) {
 			continue
 		}
 		_, args, _ := strings.Cut(c.Use, " ")
-		m.term("**"+escaped(c.Name())+"** "+escaped(args), sentence(c.Short))
+		m.term("**"+escaped(c.Name())+"** "+escaped(args), strings.TrimSpace(sentence(c.Short)+" "+inputOf(c)))
 		if cmd.HasParent() {
 			m.ownFlags(c)
 		}
@@ -141,6 +142,16 @@ func (m *manual) commands(cmd *cobra.Command) {
 	if topics {
 		m.printf("\n%s\n", escaped(`"procpool help TOPIC" tells more of the topics.`))
 	}
+}
+
+// inputOf says what one input of a function is; nothing of other commands.
+func inputOf(cmd *cobra.Command) string {
+	for _, b := range builtins {
+		if cmd.HasParent() && cmd.Parent().Name() == "run" && b.name == cmd.Name() {
+			return b.arg + " is " + b.input + "."
+		}
+	}
+	return ""
 }
 
 // ownFlags are those of a function alone, below it.

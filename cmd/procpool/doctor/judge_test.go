@@ -159,6 +159,8 @@ func TestFactsAreJudged(t *testing.T) {
 		{"half of it", judged(judgeConfinement, confinementFacts{Rules: []string{"network"}}), Note, "network"},
 		{"none of it", judged(judgeConfinement, confinementFacts{}), Note, "none"},
 		{"rules without effect", judged(judgeConfinement, confinementFacts{Rules: []string{"files"}, Allowed: []string{"files"}}), Problem, "without effect: files"},
+		{"no orphans", judged(judgeOrphans, orphanFacts{Workers: 2, Took: 1e6}), OK, "2 workers looped for ever: gone after 1 ms"},
+		{"orphans", judged(judgeOrphans, orphanFacts{Workers: 2, Left: []string{"process 7"}}), Problem, "outlived"},
 		{"nothing left", judged(judgeLeftovers, leftoverFacts{Took: 1e6}), OK, "is left"},
 		{"something left", judged(judgeLeftovers, leftoverFacts{Left: []string{"process 7"}}), Problem, "left behind: process 7"},
 	} {

@@ -63,3 +63,21 @@ func judgeLeftovers(_ *system, f leftoverFacts) verdict {
 	}
 	return verdict{OK, fmt.Sprintf("a pool at work was closed in %s; no process, descriptor or socket is left", span(time.Duration(f.Took))), does, ""}
 }
+
+type orphanFacts struct {
+	Workers int      `json:"workers"` // of the program that was killed
+	Took    int64    `json:"took_ns"` // until they were gone
+	Left    []string `json:"left"`
+	Fault   string   `json:"fault"`
+}
+
+func judgeOrphans(_ *system, f orphanFacts) verdict {
+	const does = "the kernel kills the groups of all workers when their parent is gone, whatever it died of"
+	switch {
+	case len(f.Left) > 0:
+		return verdict{Problem, "workers have outlived their parent: " + strings.Join(f.Left, ", "), does, "end them with kill -9; see life-pipe above"}
+	case f.Fault != "":
+		return verdict{Problem, f.Fault, does, "see the problems above"}
+	}
+	return verdict{OK, fmt.Sprintf("a program was killed (SIGKILL) while %s looped for ever: gone after %s", many(int64(f.Workers), "worker"), span(time.Duration(f.Took))), does, ""}
+}

@@ -3,7 +3,6 @@ package doctor
 import (
 	"errors"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -69,15 +68,7 @@ func children() (pids []int, err error) {
 	if err != nil {
 		return nil, err
 	}
-	lists, _ := filepath.Glob("/proc/self/task/*/children")
-	for _, list := range lists {
-		text, _ := os.ReadFile(list)
-		for word := range strings.FieldsSeq(string(text)) {
-			if pid, err := strconv.Atoi(word); err == nil {
-				pids = append(pids, pid)
-			}
-		}
-	}
+	pids = childrenOf("self")
 	if len(pids) == 0 {
 		return []int{0}, nil
 	}

@@ -53,4 +53,5 @@ var (
 	probeFutexCost   = unsupported[wakeFacts]
 	probeTracing     = unsupported[tracingFacts]
 	probeCoreDumps   = unsupported[coreFacts]
+	probeOrphans     = unsupported[orphanFacts]
 )

@@ -15,6 +15,7 @@ type Options struct {
 	Quick   bool                                // leave the live part out
 	Only    []string                            // names of checks; empty is all. A live check that is named runs even if Quick
 	Bare    func(ctx context.Context) *exec.Cmd // this program, ending at once: what a start costs; nil where that is not measured
+	Parent  func(ctx context.Context) *exec.Cmd // this program, with a pool whose workers ignore everything; nil where that is not tried
 	Begin   func(check string)                  // called before each check; may be nil
 }
 

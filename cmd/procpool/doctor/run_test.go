@@ -14,7 +14,7 @@ import (
 )
 
 func TestTheDoctorFindsPoolsHealthyAndLeavesNothing(t *testing.T) {
-	r, err := Run(t.Context(), Options{Bare: bareSelf})
+	r, err := Run(t.Context(), Options{Bare: bareSelf, Parent: parentSelf})
 	require.NoError(t, err)
 	require.Len(t, r.Findings, len(Checks()))
 	for _, f := range r.Findings {
@@ -125,7 +125,7 @@ func TestNamesOfTheOutputAreStable(t *testing.T) {
 	for _, name := range []string{
 		"kernel", "container", "proc", "executable", "temp-dir", "environment", "processes", "descriptors", "life-pipe", "pidfd", "pipes", "sharing",
 		"memory", "overcommit", "cgroup", "huge-pages", "landlock", "seccomp", "no-new-privs", "processors", "clock", "start-cost", "pipe-cost",
-		"futex-cost", "tracing", "core-dumps", "start", "tasks", "death", "timeout", "memory-limit", "confinement", "leftovers",
+		"futex-cost", "tracing", "core-dumps", "start", "tasks", "death", "timeout", "memory-limit", "confinement", "orphans", "leftovers",
 	} {
 		assert.True(t, seen[name], name)
 	}

@@ -163,7 +163,7 @@ func probeTempDir(context.Context, *system) (tempDirFacts, error) {
 	file, err := os.CreateTemp("", "procpool-doctor-")
 	if err != nil {
 		f.Reason = reason(err)
-		return f, nil //nolint:nilerr // the reason is a fact
+		return f, nil
 	}
 	defer os.Remove(file.Name())
 	_, err = file.WriteString("procpool")

@@ -61,6 +61,7 @@ func allChecks() []check {
 		newCheck("timeout", groupLive, "a task that hangs is ended, and its stack is kept", probeTimeout, judgeTimeout).within(liveLimit),
 		newCheck("memory-limit", groupLive, "a task that takes too much memory is ended", probeMemoryLimit, judgeMemoryLimit).within(liveLimit),
 		newCheck("confinement", groupLive, "a worker that is confined cannot do what it must not", probeConfinement, judgeConfinement).within(liveLimit),
+		newCheck("orphans", groupLive, "no worker outlives a parent that is killed", probeOrphans, judgeOrphans).within(liveLimit),
 		newCheck("leftovers", groupLive, "nothing is left when pools have closed", probeLeftovers, judgeLeftovers).within(liveLimit),
 	}
 }
