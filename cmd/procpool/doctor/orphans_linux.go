@@ -1,11 +1,13 @@
 package doctor
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -50,13 +52,26 @@ func probeOrphans(ctx context.Context, s *system) (f orphanFacts, err error) {
 	return f, nil
 }
 
-// awaitChildren returns the children of a process as soon as there are any.
+// awaitChildren returns the children of a process once all that it has are at work, or it takes too long until they are.
 func (s *system) awaitChildren(ctx context.Context, pid int) (pids []int) {
-	for len(pids) == 0 && ctx.Err() == nil && isThere(pid) {
-		time.Sleep(time.Millisecond)
+	for until := time.Now().Add(3 * time.Second); ctx.Err() == nil && isThere(pid) && time.Now().Before(until); time.Sleep(time.Millisecond) {
 		pids = childrenOf(strconv.Itoa(pid))
+		if len(pids) > 0 && !slices.ContainsFunc(pids, isResting) {
+			return pids
+		}
 	}
 	return pids
+}
+
+// isResting reports whether a process has used less than three clock ticks of processor time: a loop has soon used more, a start has not.
+func isResting(pid int) bool {
+	stat, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	if len(fields) < 12 {
+		return true
+	}
+	ticks, _ := strconv.Atoi(fields[11]) // utime
+	return ticks < 3
 }
 
 // awaitGone returns those that are still there after a few seconds.
@@ -83,9 +98,8 @@ func isThere(pid int) bool {
 	if err != nil {
 		return false
 	}
-	text := string(stat)
-	_, state, _ := strings.Cut(text[max(0, strings.LastIndexByte(text, ')')):], " ")
-	return !strings.HasPrefix(state, "Z") && !strings.HasPrefix(state, "X")
+	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+	return len(fields) > 0 && fields[0][0] != 'Z' && fields[0][0] != 'X'
 }
 
 // childrenOf lists the children of a process, zombies included; "self" is this one.
