@@ -12,6 +12,13 @@ COUNT     ?= 6
 PKG       ?= ./pool
 SOAK      ?= 20m
 
+PREFIX  ?= /usr/local
+BINDIR  ?= $(PREFIX)/bin
+MANDIR  ?= $(PREFIX)/share/man
+BASHDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR  ?= $(PREFIX)/share/zsh/site-functions
+FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
+
 # What the race detector runs: the core. cmd/procpool and the README's program exercise the same code as whole programs.
 CORE ?= ./wire/... ./worker/... ./pool/... ./internal/...
 
@@ -19,7 +26,7 @@ CORE ?= ./wire/... ./worker/... ./pool/... ./internal/...
 PLATFORMS ?= linux/amd64 linux/arm64 darwin/arm64 windows/amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test check tidy fmt-check vet-cross lint race fuzz soak-short soak faults bench bench-stat bench-profile bench-peers fix clean
+.PHONY: help demo build man install uninstall test check tidy fmt-check vet-cross lint race fuzz soak-short soak faults bench bench-stat bench-profile bench-peers fix clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +36,23 @@ demo: ## Watch a real job: all Go files of your Go distribution, with one that c
 
 build: ## Build the command into bin/procpool
 	$(GO) build -o bin/procpool ./cmd/procpool
+
+man: build ## Write the manual pages into bin/man
+	@mkdir -p bin/man
+	bin/procpool man bin/man
+
+# DESTDIR is for those who make packages. The directories are where man, bash, zsh and fish look by themselves if PREFIX is /usr or /usr/local.
+install: man ## Install the command, its manual pages and completion below PREFIX (/usr/local)
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR) $(DESTDIR)$(FISHDIR)
+	install -m 755 bin/procpool $(DESTDIR)$(BINDIR)/procpool
+	install -m 644 bin/man/*.1 $(DESTDIR)$(MANDIR)/man1
+	bin/procpool completion bash >$(DESTDIR)$(BASHDIR)/procpool
+	bin/procpool completion zsh >$(DESTDIR)$(ZSHDIR)/_procpool
+	bin/procpool completion fish >$(DESTDIR)$(FISHDIR)/procpool.fish
+
+uninstall: ## Remove what make install installed
+	rm -f $(DESTDIR)$(BINDIR)/procpool $(DESTDIR)$(MANDIR)/man1/procpool.1 $(DESTDIR)$(MANDIR)/man1/procpool-*.1
+	rm -f $(DESTDIR)$(BASHDIR)/procpool $(DESTDIR)$(ZSHDIR)/_procpool $(DESTDIR)$(FISHDIR)/procpool.fish
 
 test: ## Run all tests (a few minutes)
 	$(GO) test -timeout 9m ./...

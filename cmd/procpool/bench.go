@@ -53,7 +53,7 @@ Sections: ` + strings.Join(bench.Names(), ", ") + `.`,
   procpool bench --html report.html      a page with charts, which needs no network
   procpool bench --only roundtrip,pays   some of it
   procpool bench --json > report.json`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 	}
 	flags := cmd.Flags()
 	flags.IntVarP(&f.workers, "workers", "w", runtime.GOMAXPROCS(0), "`N` worker processes")

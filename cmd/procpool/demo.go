@@ -40,7 +40,7 @@ func newDemo(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:    "demo",
 		Short:  "Statistics of the whole Go distribution, in one process and in many, with a crash in the middle",
-		Args:   cobra.NoArgs,
+		Args:   noArguments,
 		Hidden: true, // for "make demo"
 	}
 	workers := cmd.Flags().IntP("workers", "w", runtime.GOMAXPROCS(0), "`N` worker processes")

@@ -16,13 +16,13 @@ const (
 	exitInterrupted = 130
 )
 
-// exitTable documents the exit codes, in the help of run too.
+// exitTable documents the exit codes: in the help, in the manual pages, and, held to it by a test, in README.md.
 var exitTable = []struct {
 	code    int
 	meaning string
 }{
 	{exitOK, "every item succeeded, or the reader of the output has gone away"},
-	{exitItems, "some items failed; each has a line on standard error"},
+	{exitItems, "some items failed, each with a line on standard error; or doctor found a problem"},
 	{exitUsage, "the command line is wrong; nothing was run"},
 	{exitBroken, "the run could not go on: the pool did not start or broke, or input or output failed"},
 	{exitInterrupted, "interrupted by Ctrl-C or SIGTERM"},
@@ -73,7 +73,7 @@ func exitCode(err error, command string, stderr io.Writer) int {
 	}
 	var c *coded
 	if !errors.As(err, &c) {
-		complain(stderr, err)
+		complain(stderr, plainly(err))
 		fmt.Fprintf(stderr, "Try \"%s --help\".\n", command)
 		return exitUsage
 	}

@@ -21,7 +21,7 @@ func newFunctions(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "functions",
 		Short: "List the built-in functions and what they take",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 	}
 	asJSON := cmd.Flags().BoolP("json", "j", false, "JSON Lines")
 	cmd.RunE = func(*cobra.Command, []string) error {

@@ -13,6 +13,7 @@ import (
 type versionInfo struct {
 	Version  string `json:"version"`
 	Revision string `json:"revision,omitempty"`
+	Time     string `json:"time,omitempty"`     // of the revision
 	Modified bool   `json:"modified,omitempty"` // the work tree had changes
 	Go       string `json:"go"`
 	Platform string `json:"platform"`
@@ -22,7 +23,7 @@ func newVersion(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version of procpool and of Go",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 	}
 	asJSON := cmd.Flags().BoolP("json", "j", false, "as a JSON object")
 	cmd.RunE = func(*cobra.Command, []string) error {
@@ -54,6 +55,8 @@ func thisVersion() versionInfo {
 		switch s.Key {
 		case "vcs.revision":
 			v.Revision = s.Value
+		case "vcs.time":
+			v.Time = s.Value
 		case "vcs.modified":
 			v.Modified = s.Value == "true"
 		}

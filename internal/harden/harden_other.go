@@ -9,6 +9,9 @@ const needsLinux = "needs Linux"
 // ABI is the version of Landlock that the kernel offers to this process; 0 where there is none.
 func ABI() int { return 0 }
 
+// Errata are the corrections of Landlock that the kernel has, a bit each; 0 where there are none, or it does not tell.
+func Errata() int { return 0 }
+
 // Supported drops from r what this system cannot give and says what that is and why: here it is all.
 func (r Rules) Supported() (possible Rules, missing []*UnsupportedError) {
 	for _, rule := range []struct {

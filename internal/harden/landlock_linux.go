@@ -34,6 +34,9 @@ func ABI() int {
 	return abi
 }
 
+// Errata are the corrections of Landlock that the kernel has, a bit each; 0 where there are none, or it does not tell.
+func Errata() int { return thisKernel().errata }
+
 func askLandlock(question uintptr) (int, error) {
 	n, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, question)
 	if errno != 0 {
