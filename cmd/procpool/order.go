@@ -38,14 +38,28 @@ func (p places) take(ctx context.Context) bool {
 // free gives a place back.
 func (p places) free() { <-p }
 
-// inOrder yields outcomes by index, starting at zero. When the run ends early it yields
+// placed numbers items in the order in which they are run.
+func placed(items iter.Seq[item]) iter.Seq[item] {
+	return func(yield func(item) bool) {
+		place := 0
+		for it := range items {
+			it.place = place
+			place++
+			if !yield(it) {
+				return
+			}
+		}
+	}
+}
+
+// inOrder yields outcomes by place, starting at zero. When the run ends early it yields
 // what has come, still in order, and the reason last.
 func inOrder(outcomes iter.Seq[outcome], p places) iter.Seq[outcome] {
 	return func(yield func(outcome) bool) {
 		early := map[int]outcome{}
 		next := 0
 		for o := range outcomes {
-			early[o.item.index] = o
+			early[o.item.place] = o
 			for {
 				o, ok := early[next]
 				if !ok {

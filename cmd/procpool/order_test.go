@@ -16,7 +16,7 @@ func outcomesOf(indexes []int, taken *int) iter.Seq[outcome] {
 	return func(yield func(outcome) bool) {
 		for _, i := range indexes {
 			*taken++
-			o := outcome{item: item{index: i}}
+			o := outcome{item: item{index: i, place: i}}
 			if i < 0 {
 				o.err = errors.New("the end")
 			}

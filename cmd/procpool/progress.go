@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"iter"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -78,23 +77,6 @@ func (p *progress) add(failed bool) {
 	p.done.Add(1)
 	if failed {
 		p.failed.Add(1)
-	}
-}
-
-// count counts outcomes as they pass.
-func (p *progress) count(outcomes iter.Seq[outcome]) iter.Seq[outcome] {
-	if p == nil {
-		return outcomes
-	}
-	return func(yield func(outcome) bool) {
-		for o := range outcomes {
-			if o.item.index >= 0 {
-				p.add(o.err != nil)
-			}
-			if !yield(o) {
-				return
-			}
-		}
 	}
 }
 
