@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -22,6 +23,8 @@ type job struct {
 	flags   *runFlags
 	source  *source
 	task    task
+	command commandLine // as it was given, for an item to be run again
+	dry     bool        // nothing is started, and no file written
 	console *console
 	out     *sink
 	render  renderer
@@ -29,17 +32,25 @@ type job struct {
 
 	hooks
 
+	counts   counts
 	tally    tally
-	skipped  atomic.Int64 // items that a filter left out
-	end      error        // why the run could not go on
-	complete bool         // every input was run, or skipped
+	end      error // why the run could not go on
+	complete bool  // every input was run, or skipped
 
-	mu      sync.Mutex
-	stopped string // why the run was asked to come to an end: "interrupted", "..."; "" if it was not
+	stopped atomic.Int32 // a stopReason
 }
 
-func newJob(s streams, name string, flags *runFlags, src *source, t task) *job {
-	j := &job{name: name, flags: flags, source: src, task: t, console: newConsole(s.err)}
+// stopReason is why a run was asked to come to an end before that of its inputs.
+type stopReason int32
+
+const (
+	notStopped stopReason = iota
+	byUser
+	byFailures
+)
+
+func newJob(s streams, command commandLine, flags *runFlags, src *source, t task) *job {
+	j := &job{name: command.function, command: command, flags: flags, source: src, task: t, console: newConsole(s.err)}
 	j.out = newSink(j.console.beside(s.out))
 	j.options = []pool.Option{
 		pool.WithName(j.name),
@@ -102,7 +113,7 @@ func (j *job) work(ctx context.Context, p *pool.Pool) {
 		j.end = err
 		return
 	}
-	j.startBar(ctx)
+	j.startProgress(ctx, p)
 	defer j.bar.stop()
 	for o := range j.outcomes(ctx, p) {
 		if o.item.index < 0 {
@@ -122,7 +133,7 @@ func (j *job) work(ctx context.Context, p *pool.Pool) {
 // cut takes why the items ended before their time. That the pool was closed is no news where the run
 // was asked to come to an end.
 func (j *job) cut(err error) {
-	if j.end == nil && !(j.whyStopped() != "" && errors.Is(err, pool.ErrClosed)) {
+	if j.end == nil && !(j.whyStopped() != notStopped && errors.Is(err, pool.ErrClosed)) {
 		j.end = err
 	}
 }
@@ -131,7 +142,7 @@ func (j *job) cut(err error) {
 func (j *job) print(o outcome) error {
 	j.tally.add(o)
 	if o.err != nil {
-		j.console.say(o.complaint())
+		j.complain(o)
 	}
 	if err := j.render.item(o); err != nil {
 		return err
@@ -144,6 +155,13 @@ func (j *job) print(o outcome) error {
 	return nil
 }
 
+func (j *job) complain(o outcome) {
+	j.console.say(o.complaint())
+	if stack := o.stack(); j.flags.show.stacks && stack != "" {
+		_, _ = j.console.Write([]byte(strings.TrimRight(stack, "\n") + "\n"))
+	}
+}
+
 // watchInterrupts lets the first Ctrl-C stop the run instead of ending it. It returns a function that
 // ends the watching.
 func (j *job) watchInterrupts(ctx context.Context, p *pool.Pool) (stop func()) {
@@ -154,7 +172,7 @@ func (j *job) watchInterrupts(ctx context.Context, p *pool.Pool) (stop func()) {
 		select {
 		case <-first:
 			j.console.say("procpool: interrupted: finishing what runs; Ctrl-C again ends it at once")
-			j.stopSoon(p, "interrupted")
+			j.stopSoon(p, byUser)
 		case <-over:
 		}
 	})
@@ -165,25 +183,16 @@ func (j *job) watchInterrupts(ctx context.Context, p *pool.Pool) (stop func()) {
 }
 
 // stopSoon asks the run to come to an end: nothing more is started, what runs is finished.
-func (j *job) stopSoon(p *pool.Pool, why string) {
-	j.mu.Lock()
-	first := j.stopped == ""
-	if first {
-		j.stopped = why
+func (j *job) stopSoon(p *pool.Pool, why stopReason) {
+	if !j.stopped.CompareAndSwap(int32(notStopped), int32(why)) {
+		return
 	}
-	j.mu.Unlock()
-	if first {
-		now, cancel := context.WithCancel(context.Background())
-		cancel() // it is not waited for: what runs comes as outcomes
-		_ = p.Shutdown(now, pool.DropQueued())
-	}
+	now, cancel := context.WithCancel(context.Background())
+	cancel() // nobody waits here: what runs comes as outcomes
+	_ = p.Shutdown(now, pool.DropQueued())
 }
 
-func (j *job) whyStopped() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.stopped
-}
+func (j *job) whyStopped() stopReason { return stopReason(j.stopped.Load()) }
 
 // startWatches starts what wants to see the pool, and returns a function that stops it.
 func (j *job) startWatches(ctx context.Context, p *pool.Pool) (stop func(), err error) {
@@ -205,18 +214,18 @@ func (j *job) startWatches(ctx context.Context, p *pool.Pool) (stop func(), err 
 	return stop, nil
 }
 
-// startBar shows how far the run is. How far it has to go is found out meanwhile.
-func (j *job) startBar(ctx context.Context) {
-	if j.flags.show.quiet {
-		return
-	}
-	j.bar = startProgress(j.console, j.name)
-	if bar := j.bar; bar != nil && !j.source.readsStdin() {
-		go func() {
+// startProgress shows how far the run is. How far it has to go is found out meanwhile.
+func (j *job) startProgress(ctx context.Context, p *pool.Pool) {
+	if !j.source.readsStdin() {
+		go func() { // ends with the count, or with ctx
 			if n, known := j.source.count(ctx); known {
-				bar.setTotal(n)
+				j.counts.total.Store(int64(n))
 			}
 		}()
+	}
+	show := &j.flags.show
+	if !show.quiet && show.progress != progressNone {
+		j.bar = startProgress(j.console, j.name, &j.counts, p.Workers, show.progress == progressPlain || !j.console.terminal)
 	}
 }
 
@@ -237,8 +246,7 @@ func (j *job) filtered(items iter.Seq[item]) iter.Seq[item] {
 	return func(yield func(item) bool) {
 		for it := range items {
 			if !j.passes(it) {
-				j.skipped.Add(1)
-				j.bar.add(false)
+				j.counts.skipped.Add(1)
 				continue
 			}
 			if !yield(it) {
@@ -270,21 +278,24 @@ func (j *job) outcomes(ctx context.Context, p *pool.Pool) iter.Seq[outcome] {
 // fed are the outcomes as they come. They are counted and recorded here: in order the bar would stand
 // still, and the journal lack what is done, while an early item takes its time.
 func (j *job) fed(ctx context.Context, p *pool.Pool, items iter.Seq[item]) iter.Seq[outcome] {
-	outcomes := j.recorded(j.task.feed(ctx, p, items, j.calls))
+	outcomes := j.recorded(p, j.task.feed(ctx, p, items, j.calls))
 	if j.flags.halt.failFast {
 		return untilFailure(outcomes)
 	}
 	return outcomes
 }
 
-// recorded tells the bar and the recorders of each outcome, until a recorder fails.
-func (j *job) recorded(outcomes iter.Seq[outcome]) iter.Seq[outcome] {
+// recorded counts each outcome and tells the recorders, until one fails.
+func (j *job) recorded(p *pool.Pool, outcomes iter.Seq[outcome]) iter.Seq[outcome] {
 	return func(yield func(outcome) bool) {
 		for o := range outcomes {
 			if o.item.index >= 0 {
-				j.bar.add(o.err != nil)
+				j.counts.add(o.err != nil)
 				if j.end = j.record(o); j.end != nil {
 					return
+				}
+				if j.flags.halt.isReached(j.counts.done.Load(), j.counts.failed.Load()) {
+					j.stopSoon(p, byFailures)
 				}
 			}
 			if !yield(o) {
@@ -333,22 +344,22 @@ func (j *job) tell(p *pool.Pool, workers int) {
 		}
 	}
 	if !j.flags.show.noSummary {
-		j.console.show(j.tally.table(p.Stats(), workers))
+		j.console.show(j.tally.table(p.Stats(), workers, j.rows))
 	}
 }
 
 // verdict says why the run ended early, if it did, and returns the exit code.
 func (j *job) verdict(ctx context.Context) int {
+	stopped := j.whyStopped()
+	cutShort := j.end == nil && !j.complete && stopped != notStopped
 	switch {
 	case j.out.isDone(): // whoever reads has seen enough
-	case j.end != nil && ctx.Err() != nil, j.end == nil && j.whyStopped() != "" && !j.complete:
-		j.console.say("procpool: interrupted: " + j.left())
-		j.hint()
-		return exitInterrupted
+	case j.end != nil && ctx.Err() != nil, cutShort && stopped == byUser:
+		return j.early("interrupted", exitInterrupted)
 	case j.end != nil:
-		complain(j.console.w, j.end)
-		j.hint()
-		return exitBroken
+		return j.broken()
+	case cutShort && stopped == byFailures:
+		return j.early(j.flags.halt.text(), exitHalted)
 	}
 	if j.tally.failed > 0 {
 		return exitItems
@@ -356,9 +367,40 @@ func (j *job) verdict(ctx context.Context) int {
 	return exitOK
 }
 
-// left says what was done of a run that ended early.
+// broken tells of a run that could not go on.
+func (j *job) broken() int {
+	complain(j.console.w, j.end)
+	j.hint()
+	if c, ok := errors.AsType[*coded](j.end); ok {
+		return c.code
+	}
+	return exitBroken
+}
+
+// early tells of a run that has ended before its inputs: why, what was done, and what is left.
+func (j *job) early(why string, code int) int {
+	j.console.say("procpool: " + why + ": " + j.left())
+	j.hint()
+	return code
+}
+
+// left says what was done of a run that ended early, and what was not.
 func (j *job) left() string {
-	return fmt.Sprintf("%s done", plural(j.tally.items, "item"))
+	done, failed, skipped := j.counts.done.Load(), j.counts.failed.Load(), j.counts.skipped.Load()
+	text := plural(int(done), "item") + " done"
+	if failed > 0 {
+		text += fmt.Sprintf(", %s of them failed", thousands(failed))
+	}
+	if skipped > 0 {
+		text += fmt.Sprintf(", %s skipped", thousands(skipped))
+	}
+	if j.source.readsStdin() {
+		return text + "; the rest of standard input was not run"
+	}
+	if left := j.counts.total.Load() - done - skipped; left > 0 {
+		text += fmt.Sprintf(", %s left", thousands(left))
+	}
+	return text
 }
 
 // hint says how to go on with what is left.

@@ -26,15 +26,19 @@ type part interface {
 // runFlags are the flags that every function obeys, by topic.
 type runFlags struct {
 	workers workersPart
+	foreign foreignPart
+	limits  limitsPart
+	halt    haltPart
 	input   inputPart
 	output  outputPart
-	halt    haltPart
+	results resultsPart
+	joblog  joblogPart
 	show    showPart
 }
 
 // parts are all topics, in the order of the help.
 func (f *runFlags) parts() []part {
-	return []part{&f.workers, &f.input, &f.output, &f.halt, &f.show}
+	return []part{&f.workers, &f.foreign, &f.limits, &f.halt, &f.input, &f.output, &f.results, &f.joblog, &f.show}
 }
 
 func (f *runFlags) define(cmd *cobra.Command) {
@@ -75,6 +79,8 @@ type hooks struct {
 	// epilogues return text for standard error after a run, before the summary's place; "" is none.
 	// They are not asked for with --quiet.
 	epilogues []func(*pool.Pool) string
+	// rows return what is to stand in the summary too.
+	rows []func() (name, value string)
 	// hints return a line that says how to go on with a run that has ended before its inputs; ""
 	// is none.
 	hints []func() string

@@ -26,17 +26,27 @@ func newRun(s streams) *cobra.Command {
 	flags := &runFlags{}
 	cmd := &cobra.Command{
 		Use:   "run FUNCTION [INPUTS...]",
-		Short: "Run a built-in function over files, values, lines or JSON Lines",
+		Short: "Run a function over files, values, lines or JSON Lines",
 		Long:  runLong + exitHelp(),
-		RunE:  noSuchFunction,
 	}
-	// Flags of a function that does not exist are not worth a word: that it does not exist is.
-	cmd.FParseErrWhitelist.UnknownFlags = true
 	flags.define(cmd)
 	cmd.AddGroup(&cobra.Group{ID: "work", Title: "Functions:"}, &cobra.Group{ID: "trial", Title: "Functions for trying things out:"})
 	for _, b := range builtins {
 		cmd.AddCommand(newFunction(s, b, flags))
 	}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if cmd.Flags().Changed("command") {
+			return runForeign(s, cmd, flags, args)
+		}
+		return noSuchFunction(cmd, args)
+	}
+	cmd.SetFlagErrorFunc(func(failed *cobra.Command, err error) error {
+		// A flag of a function that does not exist is not worth a word: that it does not exist is.
+		if args := failed.Flags().Args(); failed == cmd && len(args) > 0 && !failed.Flags().Changed("command") {
+			return noSuchFunction(failed, args)
+		}
+		return err
+	})
 	return cmd
 }
 
@@ -54,6 +64,24 @@ func noSuchFunction(cmd *cobra.Command, args []string) error {
 	return errors.New(text + "\n" + `"procpool functions" lists them.`)
 }
 
+// runForeign runs the function of another program that args begin with.
+func runForeign(s streams, cmd *cobra.Command, flags *runFlags, args []string) error {
+	if len(args) == 0 {
+		return errors.New("which function of the program? Its name comes before the inputs")
+	}
+	if err := flags.check(cmd); err != nil {
+		return err
+	}
+	b := flags.foreign.builtin(args[0])
+	command := commandLine{function: b.name}
+	for _, name := range []string{"command", "strings"} {
+		if f := cmd.Flags().Lookup(name); f.Changed {
+			command.add(f)
+		}
+	}
+	return runItems(s, cmd, flags, b, command, b.open(nil), args[1:])
+}
+
 // newFunction is the subcommand of run that runs b.
 func newFunction(s streams, b *builtin, flags *runFlags) *cobra.Command {
 	cmd := &cobra.Command{
@@ -67,17 +95,32 @@ func newFunction(s streams, b *builtin, flags *runFlags) *cobra.Command {
 	}
 	task := b.open(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		command := newCommandLine(b.name, cmd.LocalNonPersistentFlags())
+		if cmd.Flags().Changed("command") {
+			if len(command.flags) > 0 {
+				return fmt.Errorf("%s is a flag of the built-in %s; with --command the function is the program's", command.flags[0], b.name)
+			}
+			return runForeign(s, cmd, flags, append([]string{b.name}, args...))
+		}
 		if err := flags.check(cmd); err != nil {
 			return err
 		}
-		src, err := newSource(args, s.in, flags.input.format(flags.output.json), b)
-		if err != nil {
-			return err
-		}
-		job := newJob(s, b.name, flags, src, task)
-		return exitWith(job.run(cmd.Context()))
+		return runItems(s, cmd, flags, b, command, task, args)
 	}
 	return cmd
+}
+
+// runItems runs a function over the inputs that args name.
+func runItems(s streams, cmd *cobra.Command, flags *runFlags, b *builtin, command commandLine, t task, args []string) error {
+	src, err := newSource(args, s.in, flags.input.format(flags.output.json), b)
+	if err != nil {
+		return err
+	}
+	job := newJob(s, command, flags, src, t)
+	if flags.input.dryRun {
+		return exitWith(job.dryRun(cmd.Context()))
+	}
+	return exitWith(job.run(cmd.Context()))
 }
 
 func (b *builtin) help() string {
