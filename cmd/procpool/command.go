@@ -17,7 +17,11 @@ type commandLine struct {
 // newCommandLine takes down the flags of fs that were given.
 func newCommandLine(function string, fs *pflag.FlagSet) commandLine {
 	c := commandLine{function: function}
-	fs.Visit(func(f *pflag.Flag) { c.add(f) })
+	fs.VisitAll(func(f *pflag.Flag) {
+		if f.Changed {
+			c.add(f)
+		}
+	})
 	return c
 }
 

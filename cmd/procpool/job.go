@@ -13,9 +13,6 @@ import (
 	"github.com/procpool/procpool/pool"
 )
 
-// maxWaiting bounds the results that wait for an earlier one, where --window does not.
-const maxWaiting = 8192
-
 // job is one run of a function. Its goroutine is the one that calls run; the pool's feeder reads the
 // inputs, and asks the filters and stages.
 type job struct {
@@ -157,7 +154,7 @@ func (j *job) print(o outcome) error {
 
 func (j *job) complain(o outcome) {
 	j.console.say(o.complaint())
-	if stack := o.stack(); j.flags.show.stacks && stack != "" {
+	if stack, _ := taskGoroutine(o.stack()); j.flags.show.stacks && stack != "" {
 		_, _ = j.console.Write([]byte(strings.TrimRight(stack, "\n") + "\n"))
 	}
 }
@@ -229,13 +226,24 @@ func (j *job) startProgress(ctx context.Context, p *pool.Pool) {
 	}
 }
 
-// items are the inputs that are to be run, in the order in which they are to be run.
+// items are the inputs that are to be run, in the order in which they are to be run. They end when the run
+// is asked to.
 func (j *job) items(ctx context.Context) iter.Seq[item] {
-	items := j.filtered(j.source.items(ctx))
+	items := j.filtered(j.unstopped(j.source.items(ctx)))
 	for _, stage := range j.stages {
 		items = stage(ctx, items)
 	}
 	return placed(items)
+}
+
+func (j *job) unstopped(items iter.Seq[item]) iter.Seq[item] {
+	return func(yield func(item) bool) {
+		for it := range items {
+			if j.whyStopped() != notStopped || !yield(it) {
+				return
+			}
+		}
+	}
 }
 
 // filtered yields the items that pass the filters.
@@ -271,7 +279,7 @@ func (j *job) outcomes(ctx context.Context, p *pool.Pool) iter.Seq[outcome] {
 	if j.flags.output.unordered {
 		return j.fed(ctx, p, items)
 	}
-	places := make(places, cmp.Or(j.flags.input.window, maxWaiting))
+	places := newPlaces(cmp.Or(j.flags.input.window, maxWaiting))
 	return inOrder(j.fed(ctx, p, places.limit(ctx, items)), places)
 }
 

@@ -75,6 +75,15 @@ func (o outcome) stack() string {
 	return ""
 }
 
+// size is about how much memory the outcome takes.
+func (o outcome) size() int {
+	n := len(o.item.name) + len(o.item.raw) + o.timing.ResultBytes + len(o.stack())
+	if exit, ok := errors.AsType[*pool.ExitError](o.err); ok {
+		n += len(exit.Stderr)
+	}
+	return n
+}
+
 // numbered returns err with the item's own number. The pool counts the items that it
 // was given; those that were no arguments are not among them.
 func numbered(err error, index int) error {

@@ -29,6 +29,7 @@ type runFlags struct {
 	foreign foreignPart
 	limits  limitsPart
 	halt    haltPart
+	gate    gatePart
 	input   inputPart
 	output  outputPart
 	results resultsPart
@@ -38,7 +39,7 @@ type runFlags struct {
 
 // parts are all topics, in the order of the help.
 func (f *runFlags) parts() []part {
-	return []part{&f.workers, &f.foreign, &f.limits, &f.halt, &f.input, &f.output, &f.results, &f.joblog, &f.show}
+	return []part{&f.workers, &f.foreign, &f.limits, &f.halt, &f.gate, &f.input, &f.output, &f.results, &f.joblog, &f.show}
 }
 
 func (f *runFlags) define(cmd *cobra.Command) {

@@ -8,15 +8,28 @@ import (
 // taskFrame is where a task was, as "function (file:line)": the innermost frame of its goroutine that is not the
 // runtime's. It is "" where the stack, which another program may have written, does not tell.
 func taskFrame(stack string) string {
+	goroutine, found := taskGoroutine(stack)
+	if !found {
+		return ""
+	}
+	frames, _, _ := strings.Cut(goroutine, taskMark)
+	if at := strings.LastIndex(frames, "\npanic("); at >= 0 {
+		frames = frames[at+1:] // what is above it is about the panic, not of it
+	}
+	return innermost(frames)
+}
+
+// taskMark is in the frame that calls the function.
+const taskMark = "/worker.Register"
+
+// taskGoroutine returns the part of a stack that is the task's.
+func taskGoroutine(stack string) (goroutine string, found bool) {
 	for goroutine := range strings.SplitSeq(stack, "\n\n") {
-		if before, _, isTask := strings.Cut(goroutine, "/worker.Register"); isTask {
-			if at := strings.LastIndex(before, "\npanic("); at >= 0 {
-				before = before[at+1:] // what is above it is about the panic, not of it
-			}
-			return innermost(before)
+		if strings.Contains(goroutine, taskMark) {
+			return goroutine, true
 		}
 	}
-	return ""
+	return stack, false
 }
 
 // innermost returns the first frame that is not the runtime's. A frame is two lines: the call, and a tab with the
