@@ -338,8 +338,22 @@ func (c *core) beginShutdown(cfg shutdownConfig) {
 	for _, f := range after {
 		f()
 	}
+	if cfg.dropQueued {
+		c.takeBack()
+	}
 	c.settle(0)
 	c.drainer.Do(func() { go c.drain() })
+}
+
+// takeBack takes from the workers what they have not begun, for jobs and lanes that drop it.
+func (c *core) takeBack() {
+	c.mu.Lock()
+	defer c.unlock()
+	for p := range c.live {
+		p.recallAllLocked()
+		p.dropAnsweredLocked()
+		c.refillLocked(p)
+	}
 }
 
 // drain waits for what was submitted, then ends the workers in good order. One goroutine of a pool that was shut down; it ends with the

@@ -32,7 +32,7 @@ type builtin struct {
 // builtins are all functions, in the order in which they are listed.
 var builtins = []*builtin{
 	&gostatsBuiltin, &wordcountBuiltin, &sha256Builtin, &thumbnailBuiltin, &primesBuiltin, &mandelbrotBuiltin,
-	&echoBuiltin, &sleepBuiltin, &failBuiltin, &panicBuiltin, &exitBuiltin, &crashBuiltin, &hangBuiltin, &leakBuiltin, &printBuiltin,
+	&echoBuiltin, &sleepBuiltin, &failBuiltin, &panicBuiltin, &exitBuiltin, &crashBuiltin, &flakyBuiltin, &hangBuiltin, &leakBuiltin, &printBuiltin,
 }
 
 // takes is what the function's inputs are, in one word.
@@ -47,6 +47,8 @@ func (b *builtin) takes() string {
 type task interface {
 	// begin is called once, before anything else, with what the command line names.
 	begin(src *source)
+	// check finds what is no argument of the function.
+	check(it item) error
 	// feed runs the function over items.
 	feed(ctx context.Context, p *pool.Pool, items iter.Seq[item], opts []pool.CallOption) iter.Seq[outcome]
 	// add is told of every item that succeeded. silent means that the item itself is not
@@ -85,6 +87,11 @@ func (t *typed[A, R]) begin(src *source) {
 
 func (t *typed[A, R]) feed(ctx context.Context, p *pool.Pool, items iter.Seq[item], opts []pool.CallOption) iter.Seq[outcome] {
 	return feed(ctx, p, t.fn, items, t.arg, opts)
+}
+
+func (t *typed[A, R]) check(it item) error {
+	_, err := t.arg(it)
+	return err
 }
 
 func (t *typed[A, R]) arg(it item) (A, error) {

@@ -182,15 +182,17 @@ func (d *demo) lap(ctx context.Context, title string, files []string, opts ...po
 	}
 	defer func() { _ = p.Close() }()
 
-	bar := startProgress(d.console, title)
-	defer bar.stop()
-	bar.setTotal(len(files))
+	var n counts
+	n.total.Store(int64(len(files)))
+	if d.console.terminal {
+		defer startProgress(d.console, title, &n, p.Workers, false).stop()
+	}
 	path := func(it item) (string, error) { return it.name, nil }
 	for o := range feed(ctx, p, demoFunc, d.items(files), path, nil) {
 		if o.item.index < 0 {
 			return nil, o.err
 		}
-		bar.add(o.err != nil)
+		n.add(o.err != nil)
 		l.add(o)
 	}
 	l.wall = watch()

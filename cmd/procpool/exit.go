@@ -13,6 +13,7 @@ const (
 	exitItems       = 1
 	exitUsage       = 2
 	exitBroken      = 3
+	exitHalted      = 4
 	exitInterrupted = 130
 )
 
@@ -25,6 +26,7 @@ var exitTable = []struct {
 	{exitItems, "some items failed, each with a line on standard error; or doctor found a problem"},
 	{exitUsage, "the command line is wrong; nothing was run"},
 	{exitBroken, "the run could not go on: the pool did not start or broke, or input or output failed"},
+	{exitHalted, "too many items failed (--max-failures): the rest was not run"},
 	{exitInterrupted, "interrupted by Ctrl-C or SIGTERM"},
 }
 

@@ -78,7 +78,7 @@ func (f *feeding[A]) take(index int) item {
 	defer f.mu.Unlock()
 	it, ok := f.items[index]
 	if !ok {
-		return item{index: -1}
+		return item{index: -1, place: -1}
 	}
 	delete(f.items, index)
 	return it

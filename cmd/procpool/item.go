@@ -4,7 +4,8 @@ import "encoding/json"
 
 // item is one input: what the user calls it, and where it came from.
 type item struct {
-	index int
+	index int             // among all inputs
+	place int             // among those that are run, in the order in which they are; -1 as the index where there is no item
 	name  string          // a path, a value, or the line of JSON
 	raw   json.RawMessage // the argument, where it came as JSON
 	root  string          // the directory on the command line that it was found in, or ""

@@ -31,12 +31,8 @@ func mainIn(ctx context.Context) int {
 	// it, so that "| head" ends the run in good order. The channel is never read.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := withInterrupts(ctx)
 	defer stop()
-	// After the first Ctrl-C the second one has its default effect: it ends the
-	// process at once, and the kernel ends the workers with it.
-	context.AfterFunc(ctx, stop)
-
 	return run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 }
 

@@ -8,6 +8,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/procpool/procpool/pool"
 )
 
 // outcomesOf are outcomes with these indexes; a negative one fails. It counts how many
@@ -16,7 +19,7 @@ func outcomesOf(indexes []int, taken *int) iter.Seq[outcome] {
 	return func(yield func(outcome) bool) {
 		for _, i := range indexes {
 			*taken++
-			o := outcome{item: item{index: i}}
+			o := outcome{item: item{index: i, place: i}}
 			if i < 0 {
 				o.err = errors.New("the end")
 			}
@@ -36,10 +39,10 @@ func indexesOf(outcomes iter.Seq[outcome]) []int {
 }
 
 // taken is n places that are all in use.
-func taken(n int) places {
-	p := make(places, n)
+func taken(n int) *places {
+	p := newPlaces(n)
 	for range n {
-		p <- struct{}{}
+		p.taken <- struct{}{}
 	}
 	return p
 }
@@ -59,7 +62,8 @@ func TestInOrderRestoresTheOrder(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			n, p := 0, taken(8)
 			assert.Equal(t, test.want, indexesOf(inOrder(outcomesOf(test.in, &n), p)))
-			assert.Len(t, p, 8-test.free, "places in use")
+			assert.Len(t, p.taken, 8-test.free, "places in use")
+			assert.GreaterOrEqual(t, p.bytes, 0)
 		})
 	}
 }
@@ -87,7 +91,7 @@ func TestUntilFailureYieldsTheFailureLast(t *testing.T) {
 func TestPlacesBoundWhatIsRead(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	p := make(places, 2)
+	p := newPlaces(2)
 	read := 0
 	items := func(yield func(item) bool) {
 		for yield(item{index: read}) {
@@ -108,8 +112,55 @@ func TestPlacesBoundWhatIsRead(t *testing.T) {
 func TestPlacesEndWithTheItems(t *testing.T) {
 	items := slices.Values([]item{{index: 0}, {index: 1}})
 	n := 0
-	for range make(places, 5).limit(t.Context(), items) {
+	for range newPlaces(5).limit(t.Context(), items) {
 		n++
 	}
 	assert.Equal(t, 2, n)
+}
+
+// A slow item at the head must not let long results pile up behind it.
+func TestPlacesBoundTheBytesThatWait(t *testing.T) {
+	const size = 8 << 20
+	p := newPlaces(1000)
+	outcomes := func(yield func(outcome) bool) {
+		for it := range placed(func(yield func(item) bool) {
+			for yield(item{}) {
+			}
+		}) {
+			o := outcome{item: it, timing: pool.Timing{ResultBytes: size}}
+			if it.place == 0 {
+				continue // it takes an hour
+			}
+			if p.tooMany() != nil {
+				o.item.place, o.item.index = 0, 0
+				yield(o) // now it is there
+				return
+			}
+			p.taken <- struct{}{}
+			if !yield(o) {
+				return
+			}
+		}
+	}
+	p.taken <- struct{}{}
+	got := len(indexesOf(inOrder(outcomes, p)))
+	assert.Equal(t, maxWaitingBytes/size+2, got)
+	assert.Nil(t, p.tooMany())
+	assert.Zero(t, p.bytes)
+}
+
+func TestPlacesWaitUntilWhatWaitsIsLess(t *testing.T) {
+	p := newPlaces(3)
+	require.True(t, p.take(t.Context()))
+	p.hold(maxWaitingBytes + 1)
+	took := make(chan bool)
+	go func() { took <- p.take(t.Context()) }()
+	p.free(maxWaitingBytes + 1)
+	assert.True(t, <-took)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	p.hold(maxWaitingBytes + 1)
+	go func() { took <- p.take(ctx) }()
+	cancel()
+	assert.False(t, <-took)
 }

@@ -29,6 +29,7 @@ func (o outcome) kind() string {
 		exit     *pool.ExitError
 		encode   *pool.EncodeError
 		decode   *pool.DecodeError
+		timeout  *pool.TimeoutError
 		task     *pool.TaskError
 	)
 	switch {
@@ -36,6 +37,8 @@ func (o outcome) kind() string {
 		return "input"
 	case errors.As(o.err, &panicked):
 		return "panic"
+	case errors.As(o.err, &timeout): // before exit: at the hard limit the worker is killed
+		return "timeout"
 	case errors.As(o.err, &exit):
 		return "exit"
 	case errors.As(o.err, &encode):
@@ -50,8 +53,35 @@ func (o outcome) kind() string {
 
 // complaint is the line that tells of a failed item: which, and why.
 func (o outcome) complaint() string {
-	cause := strings.TrimPrefix(o.err.Error(), "procpool: ")
-	return "procpool: " + o.item.label() + ": " + clipped(cause, 1000)
+	cause := clipped(strings.TrimPrefix(o.err.Error(), "procpool: "), 1000)
+	if frame := taskFrame(o.stack()); frame != "" {
+		cause += ", in " + frame
+	}
+	return "procpool: " + o.item.label() + ": " + cause
+}
+
+// stack is the worker's goroutines at the time limit, or that of the panic; "" where there is none.
+func (o outcome) stack() string {
+	var (
+		timeout  *pool.TimeoutError
+		panicked *pool.PanicError
+	)
+	switch {
+	case errors.As(o.err, &timeout):
+		return timeout.Stack
+	case errors.As(o.err, &panicked):
+		return panicked.Stack
+	}
+	return ""
+}
+
+// size is about how much memory the outcome takes.
+func (o outcome) size() int {
+	n := len(o.item.name) + len(o.item.raw) + o.timing.ResultBytes + len(o.stack())
+	if exit, ok := errors.AsType[*pool.ExitError](o.err); ok {
+		n += len(exit.Stderr)
+	}
+	return n
 }
 
 // numbered returns err with the item's own number. The pool counts the items that it

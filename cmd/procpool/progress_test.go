@@ -6,41 +6,70 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/procpool/procpool/pool"
 )
 
 func TestProgressSaysWhatIsKnown(t *testing.T) {
 	for _, test := range []struct {
-		done, total, failed int64
-		elapsed             time.Duration
-		want                string
+		done, failed, skipped, total int64
+		elapsed                      time.Duration
+		want                         string
 	}{
-		{0, 0, 0, 0, " 0"},
-		{12, 0, 0, 100 * time.Millisecond, " 12"},
-		{1500, 0, 0, 2 * time.Second, " 1,500, 750/s"},
-		{1500, 3000, 2, 2 * time.Second, " 1,500 / 3,000, 2 failed, 750/s, 2s left"},
-		{3000, 3000, 0, 2 * time.Second, " 3,000 / 3,000, 1,500/s"},
+		{0, 0, 0, 0, 0, "0"},
+		{12, 0, 0, 0, 100 * time.Millisecond, "12"},
+		{1500, 0, 0, 0, 2 * time.Second, "1,500, 750/s"},
+		{1500, 2, 0, 3000, 2 * time.Second, "1,500 / 3,000 (50%), 2 failed, 750/s, 2s left"},
+		{3000, 0, 0, 3000, 2 * time.Second, "3,000 / 3,000 (100%), 1,500/s"},
+		{1000, 0, 1000, 3000, 2 * time.Second, "2,000 / 3,000 (66%), 1,000 skipped, 500/s, 2s left"},
+		{3, 0, 0, 6, 2 * time.Second, "3 / 6 (50%), 1.5/s, 2s left"},
+		{3, 0, 0, 0, 2 * time.Minute, "3, 1.5/min"},
+		{1, 0, 0, 0, 2 * time.Hour, "1, 0.5/h"},
 	} {
-		assert.Equal(t, test.want, progressText(test.done, test.total, test.failed, test.elapsed))
+		var c counts
+		c.done.Store(test.done)
+		c.failed.Store(test.failed)
+		c.skipped.Store(test.skipped)
+		c.total.Store(test.total)
+		assert.Equal(t, test.want, c.text(test.elapsed))
 	}
 }
 
-func TestNoBarWithoutATerminal(t *testing.T) {
+func someWorkers() []pool.WorkerInfo {
+	now := time.Now()
+	return []pool.WorkerInfo{
+		{Slot: 0, State: pool.StateBusy, RSS: 34 << 20, Since: now.Add(-12 * time.Second)},
+		{Slot: 1, State: pool.StateIdle, RSS: 6 << 20, Since: now.Add(-time.Hour), Restarts: 2},
+		{Slot: 2, State: pool.StateStarting, Since: now},
+	}
+}
+
+func TestTheWorkersFitTheirLine(t *testing.T) {
+	w := workersText{time.Now(), someWorkers()}
+	assert.Equal(t, "0: busy 12s, 34.0 MiB  1: idle, 6.0 MiB, 2 restarts  2: starting", w.within(100))
+	assert.Equal(t, "3 workers: 1 busy (up to 12s), 1 idle, 1 starting, 40.0 MiB", w.within(60))
+	assert.Equal(t, "3 workers", w.within(10))
+	assert.Empty(t, w.within(0))
+	assert.Equal(t, "0 workers: none yet", workersText{}.summary())
+}
+
+func TestALineOfProgressHasEverything(t *testing.T) {
 	var out bytes.Buffer
-	p := startProgress(newConsole(&out), "title")
-	p.setTotal(2)
-	p.add(false)
+	var c counts
+	c.total.Store(4)
+	c.add(true)
+	p := startProgress(newConsole(&out), "title", &c, someWorkers, true)
+	p.look()
+	assert.Equal(t, "procpool: title: 1 / 4 (25%), 1 failed; 3 workers: 1 busy (up to 12s), 1 idle, 1 starting, 40.0 MiB, 2 restarts", p.plainLine())
 	p.stop()
-	assert.Nil(t, p)
-	assert.Empty(t, out.String())
+	assert.Empty(t, out.String(), "a run that is over soon shows no line")
 }
 
 func TestLinesPassAboveTheBar(t *testing.T) {
 	var out bytes.Buffer
 	c := newConsole(&out)
-	c.terminal = true // the library still sees that it is none, and draws nothing
-	p := startProgress(c, "title")
+	p := startProgress(c, "title", &counts{}, someWorkers, false) // the library sees that it is no terminal, and draws nothing
 	c.say("a line")
-	p.add(true)
 	p.stop()
 	c.say("another \x1b line")
 	assert.Contains(t, out.String(), "another \\x1b line\n")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/procpool/procpool/pool"
@@ -13,6 +14,8 @@ import (
 type renderer interface {
 	// item prints one outcome. Its error is that of standard output.
 	item(o outcome) error
+	// bytes is what item prints of an outcome that is not silent, without its last line end.
+	bytes(o outcome) ([]byte, error)
 	// totals prints what the task has to say at the end.
 	totals() error
 }
@@ -21,14 +24,36 @@ type renderer interface {
 type textRenderer struct {
 	task task
 	out  *sink
+	tag  bool
 }
 
 func (r *textRenderer) item(o outcome) error {
-	succeeded := o.err == nil
-	if succeeded && !r.task.add(o) {
-		return r.out.line([]byte(r.task.text(o)))
+	if o.err != nil || r.task.add(o) {
+		return nil
 	}
-	return nil
+	text := r.task.text(o)
+	if r.tag {
+		text = tagged(o.item.name, text)
+	}
+	return r.out.line([]byte(text))
+}
+
+func (r *textRenderer) bytes(o outcome) ([]byte, error) {
+	if o.err != nil {
+		return nil, nil
+	}
+	return []byte(r.task.text(o)), nil
+}
+
+// tagEscaper keeps an input that has tabs or line ends one field of one line.
+var tagEscaper = strings.NewReplacer("\\", `\\`, "\t", `\t`, "\n", `\n`, "\r", `\r`)
+
+// tagged is text with the input before each of its lines. An input that needs escapes has all that it needs, and others are as they are.
+func tagged(input, text string) string {
+	if strings.ContainsAny(input, "\t\n\r") {
+		input = tagEscaper.Replace(input)
+	}
+	return input + "\t" + strings.ReplaceAll(text, "\n", "\n"+input+"\t")
 }
 
 func (r *textRenderer) totals() error {
@@ -60,7 +85,8 @@ type jsonFailure struct {
 	Index int    `json:"index"`
 	Input any    `json:"input"`
 	Error string `json:"error"`
-	Kind  string `json:"kind"` // input, returned, panic, exit, encode, decode or other
+	Kind  string `json:"kind"` // input, returned, panic, timeout, exit, encode, decode or other
+	Stack string `json:"stack,omitempty"`
 	*jsonExit
 	*jsonDetails
 }
@@ -90,6 +116,8 @@ func (r *jsonRenderer) item(o outcome) error {
 	return r.line(r.object(o))
 }
 
+func (r *jsonRenderer) bytes(o outcome) ([]byte, error) { return jsonLine(r.object(o)) }
+
 func (r *jsonRenderer) object(o outcome) any {
 	var details *jsonDetails
 	if r.details {
@@ -98,7 +126,7 @@ func (r *jsonRenderer) object(o outcome) any {
 	if o.err == nil {
 		return jsonResult{o.item.index, o.item.input(), o.value, details}
 	}
-	return jsonFailure{o.item.index, o.item.input(), o.err.Error(), o.kind(), exitOf(o.err), details}
+	return jsonFailure{o.item.index, o.item.input(), o.err.Error(), o.kind(), o.stack(), exitOf(o.err), details}
 }
 
 func exitOf(err error) *jsonExit {
@@ -126,11 +154,19 @@ func (r *jsonRenderer) totals() error {
 }
 
 func (r *jsonRenderer) line(v any) error {
+	line, err := jsonLine(v)
+	if err != nil {
+		return err
+	}
+	return r.out.line(line)
+}
+
+func jsonLine(v any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
-		return err
+		return nil, err
 	}
-	return r.out.line(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }

@@ -1,36 +1,12 @@
 package main
 
 import (
-	"cmp"
-	"context"
 	"errors"
 	"fmt"
-	"io"
-	"iter"
 	"strings"
 
-	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
-
-	"github.com/procpool/procpool/pool"
 )
-
-// runFlags are the flags that every function obeys.
-type runFlags struct {
-	workers   int
-	inline    bool
-	unordered bool
-	failFast  bool
-	chunk     int
-	window    int
-	json      bool
-	stdin     string
-	details   bool
-	quiet     bool
-	noSummary bool
-	insights  bool
-	log       string
-}
 
 const runLong = `Run a built-in function over inputs, in worker processes.
 
@@ -50,63 +26,28 @@ func newRun(s streams) *cobra.Command {
 	flags := &runFlags{}
 	cmd := &cobra.Command{
 		Use:   "run FUNCTION [INPUTS...]",
-		Short: "Run a built-in function over files, values, lines or JSON Lines",
+		Short: "Run a function over files, values, lines or JSON Lines",
 		Long:  runLong + exitHelp(),
-		RunE:  noSuchFunction,
 	}
-	// Flags of a function that does not exist are not worth a word: that it does not exist is.
-	cmd.FParseErrWhitelist.UnknownFlags = true
 	flags.define(cmd)
 	cmd.AddGroup(&cobra.Group{ID: "work", Title: "Functions:"}, &cobra.Group{ID: "trial", Title: "Functions for trying things out:"})
 	for _, b := range builtins {
 		cmd.AddCommand(newFunction(s, b, flags))
 	}
-	return cmd
-}
-
-func (f *runFlags) define(cmd *cobra.Command) {
-	fs := cmd.PersistentFlags()
-	fs.SortFlags = false
-	fs.IntVarP(&f.workers, "workers", "w", 0, "`N` worker processes (default: one for each CPU that this process may use)")
-	fs.BoolVarP(&f.unordered, "unordered", "u", false, "print results as they come instead of in the order of the inputs")
-	fs.BoolVar(&f.failFast, "fail-fast", false, "stop at the first item that fails")
-	fs.BoolVarP(&f.json, "json", "j", false, "JSON Lines in and out")
-	fs.StringVar(&f.stdin, "stdin", "", "`FORMAT` of standard input: lines, nul or json (default: json with --json, else lines)")
-	fs.BoolVar(&f.details, "details", false, "with --json: add worker and times to each object")
-	fs.BoolVarP(&f.quiet, "quiet", "q", false, "no progress bar and no summary")
-	fs.BoolVar(&f.noSummary, "no-summary", false, "no summary")
-	fs.BoolVar(&f.insights, "insights", false, "show at the end where the time went, and what to do about it")
-	fs.IntVar(&f.chunk, "chunk", 0, "let `N` items travel together (default: as their running time suggests)")
-	fs.IntVar(&f.window, "window", 0, "let at most `N` items be under way (default: as their running time suggests)")
-	fs.BoolVar(&f.inline, "inline", false, "run in this process, for debugging; a crash then ends all")
-	fs.StringVar(&f.log, "log", "off", "log the pool to standard error: `LEVEL` error, warn, info, debug or trace")
-}
-
-// check finds what the flags cannot mean.
-func (f *runFlags) check(cmd *cobra.Command) error {
-	for name, n := range map[string]int{"workers": f.workers, "chunk": f.chunk, "window": f.window} {
-		if n < 1 && cmd.Flags().Changed(name) {
-			return fmt.Errorf("--%s %d: must be at least 1", name, n)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if cmd.Flags().Changed("command") {
+			return runForeign(s, cmd, flags, args)
 		}
+		return noSuchFunction(cmd, args)
 	}
-	if f.details && !f.json {
-		return errors.New("--details is for --json")
-	}
-	if hclog.LevelFromString(f.log) == hclog.NoLevel {
-		return fmt.Errorf("--log %s: must be off, error, warn, info, debug or trace", quoted(f.log))
-	}
-	return nil
-}
-
-// inputFormat is the format of standard input.
-func (f *runFlags) inputFormat() string {
-	switch {
-	case f.stdin != "":
-		return f.stdin
-	case f.json:
-		return formatJSON
-	}
-	return formatLines
+	cmd.SetFlagErrorFunc(func(failed *cobra.Command, err error) error {
+		// A flag of a function that does not exist is not worth a word: that it does not exist is.
+		if args := failed.Flags().Args(); failed == cmd && len(args) > 0 && !failed.Flags().Changed("command") {
+			return noSuchFunction(failed, args)
+		}
+		return err
+	})
+	return cmd
 }
 
 // noSuchFunction answers when no function of that name exists: cobra passes it on as an
@@ -123,6 +64,24 @@ func noSuchFunction(cmd *cobra.Command, args []string) error {
 	return errors.New(text + "\n" + `"procpool functions" lists them.`)
 }
 
+// runForeign runs the function of another program that args begin with.
+func runForeign(s streams, cmd *cobra.Command, flags *runFlags, args []string) error {
+	if len(args) == 0 {
+		return errors.New("which function of the program? Its name comes before the inputs")
+	}
+	if err := flags.check(cmd); err != nil {
+		return err
+	}
+	b := flags.foreign.builtin(args[0])
+	command := commandLine{function: b.name}
+	for _, name := range []string{"command", "strings"} {
+		if f := cmd.Flags().Lookup(name); f.Changed {
+			command.add(f)
+		}
+	}
+	return runItems(s, cmd, flags, b, command, b.open(nil), args[1:])
+}
+
 // newFunction is the subcommand of run that runs b.
 func newFunction(s streams, b *builtin, flags *runFlags) *cobra.Command {
 	cmd := &cobra.Command{
@@ -136,17 +95,32 @@ func newFunction(s streams, b *builtin, flags *runFlags) *cobra.Command {
 	}
 	task := b.open(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		command := newCommandLine(b.name, cmd.LocalNonPersistentFlags())
+		if cmd.Flags().Changed("command") {
+			if len(command.flags) > 0 {
+				return fmt.Errorf("%s is a flag of the built-in %s; with --command the function is the program's", command.flags[0], b.name)
+			}
+			return runForeign(s, cmd, flags, append([]string{b.name}, args...))
+		}
 		if err := flags.check(cmd); err != nil {
 			return err
 		}
-		src, err := newSource(args, s.in, flags.inputFormat(), b)
-		if err != nil {
-			return err
-		}
-		job := newJob(s, b.name, flags, src, task)
-		return exitWith(job.run(cmd.Context()))
+		return runItems(s, cmd, flags, b, command, task, args)
 	}
 	return cmd
+}
+
+// runItems runs a function over the inputs that args name.
+func runItems(s streams, cmd *cobra.Command, flags *runFlags, b *builtin, command commandLine, t task, args []string) error {
+	src, err := newSource(args, s.in, flags.input.format(flags.output.json), b)
+	if err != nil {
+		return err
+	}
+	job := newJob(s, command, flags, src, t)
+	if flags.input.dryRun {
+		return exitWith(job.dryRun(cmd.Context()))
+	}
+	return exitWith(job.run(cmd.Context()))
 }
 
 func (b *builtin) help() string {
@@ -155,182 +129,4 @@ func (b *builtin) help() string {
 		text += "\n\n" + b.details
 	}
 	return text
-}
-
-// maxWaiting bounds the results that wait for an earlier one, where --window does not.
-const maxWaiting = 8192
-
-// job is one run of a function.
-type job struct {
-	name    string
-	flags   *runFlags
-	source  *source
-	task    task
-	console *console
-	out     *sink
-	render  renderer
-
-	tally tally
-	end   error // why the run did not come to its end
-}
-
-func newJob(s streams, name string, flags *runFlags, src *source, t task) *job {
-	j := &job{name: name, flags: flags, source: src, task: t, console: newConsole(s.err)}
-	j.out = newSink(j.console.beside(s.out))
-	if flags.json {
-		j.render = &jsonRenderer{task: t, out: j.out, details: flags.details}
-	} else {
-		j.render = &textRenderer{task: t, out: j.out}
-	}
-	return j
-}
-
-// run does everything, and returns the exit code.
-func (j *job) run(ctx context.Context) int {
-	j.task.begin(j.source)
-	watch := startWatch()
-	p, err := pool.New(ctx, j.poolOptions()...)
-	if err != nil {
-		return j.verdict(ctx, err)
-	}
-	defer func() { _ = p.Close() }()
-
-	workers := p.Stats().Workers
-	j.work(ctx, p)
-	j.tally.wall = watch()
-	j.leave(ctx, p)
-	if j.end == nil {
-		j.end = j.render.totals()
-	}
-	if err := j.out.flush(); j.end == nil {
-		j.end = err
-	}
-	if !j.flags.quiet && !j.flags.noSummary && !j.out.isDone() {
-		j.console.show(j.tally.table(p.Stats(), workers))
-	}
-	if j.flags.insights && !j.out.isDone() {
-		j.console.show(insightsText(p.Insights()))
-	}
-	return j.verdict(ctx, j.end)
-}
-
-func (j *job) poolOptions() []pool.Option {
-	opts := []pool.Option{
-		pool.WithName(j.name),
-		pool.WithLogger(j.logger()),
-		// Standard output is for results alone: what functions print is no result.
-		pool.WithStdout(j.console),
-		pool.WithStderr(j.console),
-	}
-	if j.flags.workers > 0 {
-		opts = append(opts, pool.WithWorkers(j.flags.workers))
-	}
-	if j.flags.insights {
-		opts = append(opts, pool.WithInsights())
-	}
-	if j.flags.inline {
-		opts = append(opts, pool.WithInline())
-	}
-	return opts
-}
-
-// logger is off by default: each death is told with the item that it cost.
-func (j *job) logger() hclog.Logger {
-	return hclog.New(&hclog.LoggerOptions{Name: "procpool", Level: hclog.LevelFromString(j.flags.log), Output: io.Writer(j.console)})
-}
-
-func (j *job) callOptions() []pool.CallOption {
-	var opts []pool.CallOption
-	if j.flags.chunk > 0 {
-		opts = append(opts, pool.Chunk(j.flags.chunk))
-	}
-	if j.flags.window > 0 {
-		opts = append(opts, pool.Window(j.flags.window))
-	}
-	return opts
-}
-
-// work feeds the function and prints what comes of it, until the inputs or the run end.
-func (j *job) work(ctx context.Context, p *pool.Pool) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	bar := j.startBar(ctx)
-	defer bar.stop()
-	for o := range j.outcomes(ctx, p, bar) {
-		if o.item.index < 0 {
-			j.end = o.err
-			return
-		}
-		j.tally.add(o)
-		if o.err != nil {
-			j.console.say(o.complaint())
-		}
-		if j.end = j.render.item(o); j.end != nil {
-			return
-		}
-	}
-	j.end = j.source.Err()
-}
-
-// startBar shows how far the run is. How far it has to go is found out meanwhile.
-func (j *job) startBar(ctx context.Context) *progress {
-	if j.flags.quiet {
-		return nil
-	}
-	bar := startProgress(j.console, j.name)
-	if bar != nil && !j.source.readsStdin() {
-		go func() {
-			if n, known := j.source.count(ctx); known {
-				bar.setTotal(n)
-			}
-		}()
-	}
-	return bar
-}
-
-// outcomes are what comes of the items, in the order that the user wants.
-func (j *job) outcomes(ctx context.Context, p *pool.Pool, bar *progress) iter.Seq[outcome] {
-	items := j.source.items(ctx)
-	if j.flags.unordered {
-		return j.fed(ctx, p, bar, items)
-	}
-	places := make(places, cmp.Or(j.flags.window, maxWaiting))
-	return inOrder(j.fed(ctx, p, bar, places.limit(ctx, items)), places)
-}
-
-// fed are the outcomes as they come. The bar counts them here: in order it would stand
-// still while an early item takes its time.
-func (j *job) fed(ctx context.Context, p *pool.Pool, bar *progress, items iter.Seq[item]) iter.Seq[outcome] {
-	outcomes := bar.count(j.task.feed(ctx, p, items, j.callOptions()))
-	if j.flags.failFast {
-		return untilFailure(outcomes)
-	}
-	return outcomes
-}
-
-// leave ends the pool: in good order when the work is done, and at once when what is left
-// of it is not wanted any more.
-func (j *job) leave(ctx context.Context, p *pool.Pool) {
-	if j.end != nil || j.flags.failFast && j.tally.failed > 0 {
-		_ = p.Close()
-		return
-	}
-	_ = p.Shutdown(ctx)
-}
-
-// verdict says why the run ended early, if it did, and returns the exit code.
-func (j *job) verdict(ctx context.Context, err error) int {
-	switch {
-	case j.out.isDone(): // whoever reads has seen enough
-	case err != nil && ctx.Err() != nil:
-		j.console.say("procpool: interrupted")
-		return exitInterrupted
-	case err != nil:
-		complain(j.console.w, err)
-		return exitBroken
-	}
-	if j.tally.failed > 0 {
-		return exitItems
-	}
-	return exitOK
 }

@@ -433,3 +433,52 @@ func TestDemoShowsACrashAndNamesItsCost(t *testing.T) {
 	assert.Contains(t, r.stdout, "signal: segmentation fault")
 	assert.Contains(t, r.stdout, "speed-up")
 }
+
+// counted is standard input with so many lines. It looks at the heap when mark of them have been read, and at the end.
+type counted struct {
+	next, mark, end int
+	heap            [2]uint64
+	rest            []byte
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	for len(c.rest) == 0 {
+		switch c.next {
+		case c.mark:
+			c.heap[0] = heapInUse()
+		case c.end:
+			c.heap[1] = heapInUse()
+			return 0, io.EOF
+		}
+		c.next++
+		c.rest = fmt.Appendf(nil, "%d\n", c.next)
+	}
+	n := copy(p, c.rest)
+	c.rest = c.rest[n:]
+	return n, nil
+}
+
+func heapInUse() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+func TestRunTakesNoMoreMemoryForMoreInputs(t *testing.T) {
+	for _, args := range []string{"run echo -q", "run echo -q --unordered", "run echo -q --shuf", "run echo -q --joblog " + filepath.Join(t.TempDir(), "log")} {
+		leaktest.Check(t)
+		stdin := &counted{mark: 100_000, end: 300_000}
+		lines := &lineCounter{}
+		assert.Equal(t, exitOK, run(t.Context(), strings.Fields(args), stdin, lines, io.Discard))
+		assert.Equal(t, 300_000, lines.n)
+		assert.Less(t, int64(stdin.heap[1])-int64(stdin.heap[0]), int64(16<<20), args) // to keep them would take 50 MiB
+	}
+}
+
+type lineCounter struct{ n int }
+
+func (l *lineCounter) Write(p []byte) (int, error) {
+	l.n += bytes.Count(p, []byte("\n"))
+	return len(p), nil
+}

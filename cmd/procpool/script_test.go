@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -18,7 +19,9 @@ func TestScripts(t *testing.T) {
 			// Scripts have an environment of their own. This variable is one of the race
 			// detector's; without it each process under it sleeps a second at its end.
 			env.Setenv("GORACE", os.Getenv("GORACE"))
-			return nil
+			testdata, err := filepath.Abs("../../testdata")
+			env.Setenv("TESTDATA", testdata)
+			return err
 		},
 	})
 }

@@ -22,6 +22,7 @@ type sink struct {
 	mu    sync.Mutex
 	buf   []byte
 	timer *time.Timer // runs while buf waits
+	after []func()    // wait for buf to be written
 	err   error       // the first one; nothing is written after it
 }
 
@@ -38,6 +39,19 @@ func (s *sink) line(text []byte) error {
 		s.timer = time.AfterFunc(sinkDelay, func() { _ = s.flush() })
 	}
 	return s.err
+}
+
+// then calls f when all lines until now have been written, unless that fails. f must not use the sink.
+func (s *sink) then(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.err != nil:
+	case len(s.buf) == 0:
+		f()
+	default:
+		s.after = append(s.after, f)
+	}
 }
 
 // flush writes what waits, and returns the first error that there ever was.
@@ -57,6 +71,13 @@ func (s *sink) flushLocked() {
 		_, s.err = s.w.Write(s.buf)
 	}
 	s.buf = s.buf[:0]
+	if s.err == nil {
+		for _, f := range s.after {
+			f()
+		}
+	}
+	clear(s.after)
+	s.after = s.after[:0]
 }
 
 // isDone reports whether nobody reads the output any more.

@@ -36,7 +36,7 @@ func (t *tally) speedUp() float64 {
 }
 
 // table is the summary of a run.
-func (t *tally) table(stats pool.Stats, workers int) string {
+func (t *tally) table(stats pool.Stats, workers int, more []func() (name, value string)) string {
 	w := newTable("summary", "")
 	row := func(name, value string) { w.AppendRow(table.Row{name, value}) }
 	row("items", thousands(int64(t.items)))
@@ -47,8 +47,17 @@ func (t *tally) table(stats pool.Stats, workers int) string {
 	row("speed-up over one process", fmt.Sprintf("%.2f x with %s", t.speedUp(), plural(workers, "worker")))
 	row("sent to the workers", byteSize(stats.BytesSent))
 	row("received from them", byteSize(stats.BytesReceived))
+	if stats.Retried > 0 {
+		row("tried again", thousands(int64(stats.Retried)))
+	}
+	if stats.Recycles > 0 {
+		row("workers renewed", thousands(int64(stats.Recycles)))
+	}
 	if stats.Restarts > 0 {
 		row("workers restarted", thousands(int64(stats.Restarts)))
+	}
+	for _, r := range more {
+		row(r())
 	}
 	return w.Render() + "\n"
 }

@@ -191,6 +191,37 @@ func overflowStack(n int) int {
 	return n + overflowStack(n+1)
 }
 
+var flakyBuiltin = builtin{
+	name: "flaky", trial: true,
+	about: "fail at first, and succeed when it is tried again",
+	details: `crash:2 ends the worker at the first two attempts, fail:1 returns an error at the first, hang:1 loops
+for ever at the first. See --retries, --retry-errors and --timeout.`,
+	arg:   "HOW:N",
+	input: "crash, fail or hang, and how many attempts do",
+	open:  noFlags(typed[string, string]{fn: flaky, parse: asTyped, line: valueLine}),
+}
+
+var flaky = worker.Register("flaky", func(ctx context.Context, text string) (string, error) {
+	how, times, _ := strings.Cut(text, ":")
+	n, err := strconv.Atoi(times)
+	if err != nil {
+		return "", fmt.Errorf("%s is not crash:N, fail:N or hang:N", quoted(clipped(text, 60)))
+	}
+	attempt := worker.Info(ctx).Attempt
+	if attempt > n {
+		return fmt.Sprintf("%s: attempt %d", text, attempt), nil
+	}
+	switch how {
+	case "crash":
+		os.Exit(1)
+	case "hang":
+		for {
+			spun.Add(1)
+		}
+	}
+	return "", fmt.Errorf("attempt %d", attempt)
+})
+
 var hangBuiltin = builtin{
 	name: "hang", trial: true,
 	about: "loop for ever and ignore everything",
@@ -217,7 +248,7 @@ var leakBuiltin = builtin{
 	input: "a size such as 64MiB, or max",
 	open: noFlags(typed[uint64, string]{
 		fn:    leak,
-		parse: parseSize,
+		parse: parseLeak,
 		line:  valueLine,
 	}),
 }
@@ -244,39 +275,20 @@ func takeMemory(ctx context.Context, size uint64) (string, error) {
 	return fmt.Sprintf("%s more, %s in all", byteSize(int64(size)), byteSize(leakedBytes())), nil
 }
 
+// parseLeak reads a size, or max.
+func parseLeak(text string) (uint64, error) {
+	if text == "max" {
+		return math.MaxInt64, nil
+	}
+	return parseSize(text)
+}
+
 func leakedBytes() int64 {
 	n := int64(0)
 	for _, b := range leaked {
 		n += int64(len(b))
 	}
 	return n
-}
-
-var sizeUnits = []struct {
-	suffix string
-	factor float64
-}{
-	{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40},
-	{"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}, {"B", 1},
-}
-
-// parseSize reads a size in bytes, with or without a unit.
-func parseSize(text string) (uint64, error) {
-	if text == "max" {
-		return math.MaxInt64, nil
-	}
-	number, factor := text, 1.0
-	for _, u := range sizeUnits {
-		if rest, ok := strings.CutSuffix(text, u.suffix); ok {
-			number, factor = strings.TrimSpace(rest), u.factor
-			break
-		}
-	}
-	n, err := strconv.ParseFloat(number, 64)
-	if err != nil || !(n >= 0 && n*factor < 1<<50) {
-		return 0, fmt.Errorf("%s is not a size", quoted(clipped(text, 60)))
-	}
-	return uint64(n * factor), nil
 }
 
 var printBuiltin = builtin{

@@ -36,18 +36,6 @@ func TestPlainTextIsTheStringOrJSON(t *testing.T) {
 	assert.Equal(t, "NaN", plainText(math.NaN()))
 }
 
-func TestSizesMayHaveUnits(t *testing.T) {
-	for text, want := range map[string]uint64{"0": 0, "100": 100, "64MiB": 64 << 20, "1.5 GiB": 3 << 29, "2kB": 2000, "7B": 7, "max": math.MaxInt64} {
-		n, err := parseSize(text)
-		require.NoError(t, err)
-		assert.Equal(t, want, n, text)
-	}
-	for _, text := range []string{"", "MiB", "-1", "x", "1XB", "NaN", "Inf", "1e30"} {
-		_, err := parseSize(text)
-		assert.Error(t, err, text)
-	}
-}
-
 func TestLeakKeepsWhatItTakes(t *testing.T) {
 	t.Cleanup(func() { leaked = nil })
 	text, err := takeMemory(t.Context(), 20<<20)
