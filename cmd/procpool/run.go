@@ -29,6 +29,7 @@ type runFlags struct {
 	quiet     bool
 	noSummary bool
 	log       string
+	http      httpPart
 }
 
 const runLong = `Run a built-in function over inputs, in worker processes.
@@ -78,6 +79,7 @@ func (f *runFlags) define(cmd *cobra.Command) {
 	fs.IntVar(&f.window, "window", 0, "let at most `N` items be under way (default: as their running time suggests)")
 	fs.BoolVar(&f.inline, "inline", false, "run in this process, for debugging; a crash then ends all")
 	fs.StringVar(&f.log, "log", "off", "log the pool to standard error: `LEVEL` error, warn, info, debug or trace")
+	f.http.define(fs)
 }
 
 // check finds what the flags cannot mean.
@@ -93,7 +95,7 @@ func (f *runFlags) check(cmd *cobra.Command) error {
 	if hclog.LevelFromString(f.log) == hclog.NoLevel {
 		return fmt.Errorf("--log %s: must be off, error, warn, info, debug or trace", quoted(f.log))
 	}
-	return nil
+	return f.http.check(f, cmd.Flags().Changed)
 }
 
 // inputFormat is the format of standard input.
@@ -223,7 +225,7 @@ func (j *job) poolOptions() []pool.Option {
 	if j.flags.inline {
 		opts = append(opts, pool.WithInline())
 	}
-	return opts
+	return append(opts, j.flags.http.options(j.console)...)
 }
 
 // logger is off by default: each death is told with the item that it cost.
