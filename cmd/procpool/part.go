@@ -37,11 +37,12 @@ type runFlags struct {
 	journal  journalPart
 	show     showPart
 	insights insightsPart
+	http     httpPart
 }
 
 // parts are all topics, in the order of the help.
 func (f *runFlags) parts() []part {
-	return []part{&f.workers, &f.foreign, &f.limits, &f.halt, &f.gate, &f.input, &f.output, &f.results, &f.joblog, &f.journal, &f.show, &f.insights}
+	return []part{&f.workers, &f.foreign, &f.limits, &f.halt, &f.gate, &f.input, &f.output, &f.results, &f.joblog, &f.journal, &f.show, &f.insights, &f.http}
 }
 
 func (f *runFlags) define(cmd *cobra.Command) {

@@ -30,10 +30,10 @@ type metrics struct {
 
 func newMetrics(name string) *metrics {
 	m := &metrics{of: map[string]*metric{}}
-	for _, known := range known {
-		known.desc = prometheus.NewDesc(known.name, known.help, known.labels, prometheus.Labels{labelPool: name})
-		m.list = append(m.list, &known)
-		m.of[known.name] = &known
+	for _, one := range known {
+		one.desc = prometheus.NewDesc(one.name, one.help, one.labels, prometheus.Labels{labelPool: validLabel(name)})
+		m.list = append(m.list, &one)
+		m.of[one.name] = &one
 	}
 	return m
 }
