@@ -65,6 +65,13 @@ func (c *console) raw(w io.Writer, p []byte) (int, error) {
 	return w.Write(p)
 }
 
+// home puts the cursor where a line begins: a terminal has written ^C where it was, and what clears the bar begins there.
+func (c *console) home() {
+	if c.terminal {
+		_, _ = c.w.Write([]byte("\r"))
+	}
+}
+
 // beside returns w for whole lines that may meet the bar: where w is a terminal too,
 // they are put above it.
 func (c *console) beside(w io.Writer) io.Writer {

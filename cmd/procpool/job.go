@@ -183,6 +183,7 @@ func (j *job) watchInterrupts(ctx context.Context, p *pool.Pool) (stop func()) {
 	told.Go(func() {
 		select {
 		case <-first:
+			j.console.home()
 			j.console.say("procpool: interrupted: finishing what runs; Ctrl-C again ends it at once")
 			j.stopSoon(p, byUser)
 		case <-over:

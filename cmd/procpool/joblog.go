@@ -64,7 +64,8 @@ func openJoblog(name string, command commandLine) (*joblog, error) {
 	}
 	l := &joblog{f: f, lines: newSink(f), command: command}
 	if info, err := f.Stat(); err != nil || info.Size() == 0 {
-		if err := l.lines.line([]byte(joblogHeader)); err != nil {
+		_ = l.lines.line([]byte(joblogHeader))
+		if err := l.lines.flush(); err != nil { // now, since what is full may be known before anything is run
 			_ = f.Close()
 			return nil, err
 		}

@@ -14,7 +14,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:             "testdata/script",
 		ContinueOnError: true,
-		Deadline:        time.Now().Add(2 * time.Minute),
+		Deadline:        time.Now().Add(8 * time.Minute),
 		Setup: func(env *testscript.Env) error {
 			// Scripts have an environment of their own. This variable is one of the race
 			// detector's; without it each process under it sleeps a second at its end.
