@@ -31,6 +31,6 @@ an endless loop costs the one item that caused it.
 	root.SetIn(s.in)
 	root.SetOut(s.out)
 	root.SetErr(s.err)
-	root.AddCommand(newRun(s), newFunctions(s), newVersion(s), newBench(s), newDemo(s))
+	root.AddCommand(newRun(s), newFunctions(s), newVersion(s), newBench(s), newDemo(s), newTop(s))
 	return root
 }

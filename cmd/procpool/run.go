@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/procpool/procpool/pool"
+	"github.com/procpool/procpool/pool/monitor"
 )
 
 // runFlags are the flags that every function obeys.
@@ -29,6 +30,7 @@ type runFlags struct {
 	quiet     bool
 	noSummary bool
 	log       string
+	monitor   bool
 }
 
 const runLong = `Run a built-in function over inputs, in worker processes.
@@ -78,6 +80,7 @@ func (f *runFlags) define(cmd *cobra.Command) {
 	fs.IntVar(&f.window, "window", 0, "let at most `N` items be under way (default: as their running time suggests)")
 	fs.BoolVar(&f.inline, "inline", false, "run in this process, for debugging; a crash then ends all")
 	fs.StringVar(&f.log, "log", "off", "log the pool to standard error: `LEVEL` error, warn, info, debug or trace")
+	fs.BoolVar(&f.monitor, "monitor", false, "let \"procpool top\" watch the run")
 }
 
 // check finds what the flags cannot mean.
@@ -222,6 +225,9 @@ func (j *job) poolOptions() []pool.Option {
 	}
 	if j.flags.inline {
 		opts = append(opts, pool.WithInline())
+	}
+	if j.flags.monitor {
+		opts = append(opts, monitor.Socket(), pool.WithInsights())
 	}
 	return opts
 }
