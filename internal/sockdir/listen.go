@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -114,9 +115,15 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
-// Close removes the socket and stops listening.
+// Close removes the socket, if nobody has, and stops listening.
 func (l *Listener) Close() error {
-	l.close.Do(func() { l.err = errors.Join(os.Remove(l.Path), l.Listener.Close()) })
+	l.close.Do(func() {
+		err := os.Remove(l.Path)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+		l.err = errors.Join(err, l.Listener.Close())
+	})
 	return l.err
 }
 

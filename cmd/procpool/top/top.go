@@ -71,6 +71,9 @@ func Plain(s monitor.Snapshot, width int) string {
 	p := &picture{Snapshot: s, glyphs: chooseGlyphs(), order: "SLOT"}
 	lines := append([]string{p.title(width, "")}, p.flow(p.fields(width), width, len(p.fields(width)))...)
 	for _, panel := range p.panels(width) {
+		if !panel.isShown(workersSection) {
+			continue
+		}
 		lines = append(lines, "", panel.ruler(p.glyphs, width, false, ""))
 		if panel.rows() > 0 {
 			lines = append(lines, panel.draw(width, 0, panel.rows(), selection{row: -1})...)
