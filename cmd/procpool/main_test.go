@@ -19,6 +19,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"procpool":        func() { os.Exit(mainIn(context.Background())) },
 		"procpool-lively": func() { os.Exit(lively(4)) },
+		"procpool-panic":  func() { os.Exit(panicInTop()) },
 	})
 }
 

@@ -55,8 +55,9 @@ var (
 	})
 )
 
-// lively runs such a pool until it is interrupted, and returns the exit code.
+// lively runs such a pool until it is interrupted, and returns the exit code. With the argument calm no worker dies.
 func lively(workers int) int {
+	calm := len(os.Args) > 1 && os.Args[1] == "calm"
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	p, err := pool.New(ctx, pool.WithName("lively"), pool.WithWorkers(workers), pool.WithLogger(hclog.NewNullLogger()), pool.WithInsights(), monitor.Socket())
@@ -68,7 +69,14 @@ func lively(workers int) int {
 	var feeding sync.WaitGroup
 	feeding.Go(func() { feedLively(ctx, p, livelyPrimes, func(i int) int { return 20_000 + rand.IntN(1_000_000) }) })
 	feeding.Go(func() { feedLively(ctx, p, livelyFetch, func(i int) int { return 50 + rand.IntN(700) }) })
-	feeding.Go(func() { feedLively(ctx, p, livelyParse, func(i int) int { return i }) })
+	feeding.Go(func() {
+		feedLively(ctx, p, livelyParse, func(i int) int {
+			if calm {
+				return 1
+			}
+			return i
+		})
+	})
 	feeding.Wait()
 	return exitOK
 }
