@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"errors"
 	"os"
 	"slices"
 
@@ -27,6 +28,7 @@ func (c *core) bury(p *proc) {
 	c.mu.Lock()
 	p.ready = false // another attempt at a task with a key wakes its slot, which this process is still in
 	p.verdictLocked(byKiller)
+	p.endInspectionsLocked()
 	after := p.accountLocked()
 	p.watchdog.stop()
 	p.buriedLocked()
@@ -176,6 +178,9 @@ func (p *proc) wasKilled() bool {
 
 // verdictLocked decides why the process ended; byKiller says that the system's out-of-memory killer has struck. A process that was about to leave and died under a task did not leave.
 func (p *proc) verdictLocked(byKiller bool) {
+	if errors.Is(p.cause, errKilled) && !isKill(signalOf(p.child.State())) { // it had ended by itself before that
+		p.reason, p.cause, p.killed = "", nil, false
+	}
 	if p.reason != "" && (p.killed || !p.hasTaskLocked()) {
 		return
 	}

@@ -112,7 +112,7 @@ type ExitReason string
 // The reasons why a worker process ends.
 const (
 	ReasonExit         ExitReason = "exit"          // by itself, with a status
-	ReasonSignal       ExitReason = "signal"        // by a signal that the pool did not send
+	ReasonSignal       ExitReason = "signal"        // by a signal that the pool did not send of its own accord: KillWorker's is one
 	ReasonCrash        ExitReason = "crash"         // the Go runtime's exit status 2: panic, fatal error, SIGSEGV
 	ReasonOutOfMemory  ExitReason = "out of memory" // killed by the system for memory
 	ReasonMemoryLimit  ExitReason = "memory limit"  // over the pool's hard memory limit

@@ -30,7 +30,7 @@ func startInline(p *proc, cookie string) error {
 	p.link, c.link = blob.Pair()
 	server := serve.New(serve.Config{
 		In: c.down, Out: c.up, Cookie: cookie, Page: p.page, Shared: true, Link: c.link, Inline: true,
-		Hello: wire.HelloBody{Version: wire.Version, PID: os.Getpid(), Functions: registry.Names(), Page: true},
+		Hello: wire.HelloBody{Version: wire.Version, PID: os.Getpid(), Functions: registry.Names(), Page: true, Inspect: true},
 	})
 	go func() {
 		_ = server.Run() // whatever ended it, the parent sees the end of the pipe

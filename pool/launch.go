@@ -153,6 +153,7 @@ func (p *proc) welcome() error {
 	c.mu.Lock()
 	defer c.unlock()
 	p.sendLocked(frame)
+	p.greeted = true
 	return nil
 }
 
@@ -201,6 +202,8 @@ func (p *proc) startError(stage string, cause error, stdout []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
+	case errors.Is(p.cause, errKilled):
+		cause = errKilled
 	case errors.Is(p.cause, errTooSlow) && stage == "hello" && len(c.cfg.command) > 0:
 		cause = fmt.Errorf("%w: %v; does the program speak the protocol of package wire?", errTooSlow, c.cfg.startTimeout)
 	case errors.Is(p.cause, errTooSlow):

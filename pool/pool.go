@@ -16,7 +16,7 @@ type Pool struct{ core *core }
 // WorkerInfo is one worker as it is now.
 type WorkerInfo struct {
 	Slot     int // -1 for a spare
-	PID      int // 0 while there is no process
+	PID      int // 0 while there is no process; one that is starting counts
 	State    State
 	Func     string        // of the oldest task that it has; "" while it is idle
 	Tasks    int           // tasks that this process has answered
@@ -67,6 +67,8 @@ func (s *slot) infoLocked() WorkerInfo {
 		if len(p.inflight) > 0 {
 			info.Func = p.inflight[0].head.Func
 		}
+	} else if s.starting != nil {
+		info.PID = s.starting.child.PID()
 	}
 	return info
 }

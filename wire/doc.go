@@ -69,6 +69,7 @@
 //	   8  Bye       worker  0      0       empty: the worker leaves by itself, in good order
 //	   9  Fetch     worker  0      keep    8 bytes: the token of shared memory that the worker wants to see
 //	  10  Offer     worker  batch  offset  9 bytes: shared memory that the result of this task refers to
+//	  11  Finding   worker  serial 0 to 2  bytes: see Inspection
 //	  16  Welcome   parent  0      0       map: see Welcome
 //	  17  Tasks     parent  batch  0       array: see TasksHead, then count task items
 //	  18  Cancel    parent  batch  offset  empty: end the context of the task at offset
@@ -77,6 +78,7 @@
 //	  21  Ping      parent  0      0       empty: answer with Beat, also while a task runs
 //	  22  Forget    parent  0      0       8 bytes: the token of shared memory that no task will refer to any more
 //	  23  Slot      parent  0      slot    empty: the spare is the worker of this slot from now on
+//	  24  Inspect   parent  serial 0 or 1  map: see Inspection; empty where arg is 1
 //
 // A batch id is unused before on this pipe and larger than every one before.
 // At most MaxBatches batches are unanswered at a time; a worker that does not
@@ -89,6 +91,20 @@
 // process is needed. It is told its slot by Slot, once, before the first Tasks that
 // are no initializer's or finalizer's, or it is told to stop. Only a worker that
 // sets "spare" in its Hello is kept as one.
+//
+// # Inspection
+//
+// A worker that sets "inspect" in its Hello can be looked into while it works. Inspect with the arg 0 asks for something,
+// "kind": a profile, by the name that it has in Go's package runtime/pprof ("cpu", "heap", ...), or "stacks", which is what
+// all threads are doing, in words. "time" is how long the worker looks, in nanoseconds, where the kind is one that takes
+// time. The worker reads and runs its tasks meanwhile.
+//
+// The answer is bytes, in Findings with the id of the Inspect, between which other frames may come. All but the last have
+// the arg 0 and 1 MiB exactly, the last has the arg 1, and together they have at most 64 MiB. Where there is no answer, as
+// to a kind that the worker does not know, the last has the arg 2 and says why, as text; what came before it is void.
+//
+// Ids of Inspects rise. At most one is unanswered. An Inspect with the same id and the arg 1 says that nobody waits for the
+// answer any more: the worker cuts it short, and ends it as it likes. If it has ended already that is ignored.
 //
 // # Items
 //
@@ -195,8 +211,10 @@
 //
 //   - a wrong magic, version or header CRC, or an unknown kind
 //   - a kind that the other side may not send, or not in this state: anything but
-//     Hello first, a second Hello, Beat without Ping, anything but Log after Bye
+//     Hello first, a second Hello, Beat without Ping, anything but Log and Finding after Bye
 //     while no batch is unanswered
+//   - Finding for an Inspect that is not unanswered here, of another length or arg than those above, or beyond 64 MiB in
+//     all; Inspect while another is unanswered, or that does not decode
 //   - a payload longer than the limit: Welcome's "max" plus 64 KiB for Tasks and
 //     Results of one item, 4 MiB for those of more, 1 MiB for all else. It is found
 //     by the header alone, before anything is allocated

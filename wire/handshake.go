@@ -15,6 +15,7 @@ type HelloBody struct {
 	Functions []string `msgpack:"functions"` // names of the functions that it serves
 	Page      bool     `msgpack:"page"`      // it maps the status page
 	Spare     bool     `msgpack:"spare"`     // it may be a spare: it takes its slot from Slot
+	Inspect   bool     `msgpack:"inspect"`   // it answers Inspect
 }
 
 // WelcomeBody is the payload of the parent's first frame.
@@ -46,7 +47,7 @@ var ErrVersion = errors.New("protocol version differs")
 // AppendHello appends a Hello frame. It is what AppendMap would append, by hand: every worker does this once, when everybody waits for it, and
 // the making of a plan for the type takes ten times as long as the rest.
 func AppendHello(dst []byte, b *HelloBody) ([]byte, error) {
-	payload := codec.AppendMapHeader(nil, 6)
+	payload := codec.AppendMapHeader(nil, 7)
 	payload = codec.AppendInt(codec.AppendString(payload, "version"), int64(b.Version))
 	payload = codec.AppendString(codec.AppendString(payload, "build"), b.Build)
 	payload = codec.AppendInt(codec.AppendString(payload, "pid"), int64(b.PID))
@@ -56,6 +57,7 @@ func AppendHello(dst []byte, b *HelloBody) ([]byte, error) {
 	}
 	payload = codec.AppendBool(codec.AppendString(payload, "page"), b.Page)
 	payload = codec.AppendBool(codec.AppendString(payload, "spare"), b.Spare)
+	payload = codec.AppendBool(codec.AppendString(payload, "inspect"), b.Inspect)
 	return appendMap(dst, Hello, 0, 0, payload)
 }
 

@@ -17,6 +17,7 @@ const (
 	Bye      Kind = 8
 	Fetch    Kind = 9
 	Offer    Kind = 10
+	Finding  Kind = 11
 )
 
 // Kinds that the parent sends.
@@ -29,12 +30,15 @@ const (
 	Ping    Kind = 21
 	Forget  Kind = 22
 	Slot    Kind = 23
+	Inspect Kind = 24
 )
 
 var kindNames = map[Kind]string{
 	Hello: "Hello", Results: "Results", Started: "Started", Recalled: "Recalled",
 	Report: "Report", Log: "Log", Beat: "Beat", Bye: "Bye", Fetch: "Fetch", Offer: "Offer",
+	Finding: "Finding",
 	Welcome: "Welcome", Tasks: "Tasks", Cancel: "Cancel", Recall: "Recall", Stop: "Stop", Ping: "Ping", Forget: "Forget", Slot: "Slot",
+	Inspect: "Inspect",
 }
 
 // String returns the name of the kind as the specification spells it.
@@ -46,10 +50,10 @@ func (k Kind) String() string {
 }
 
 // FromWorker reports whether k is a kind that a worker may send.
-func (k Kind) FromWorker() bool { return k >= Hello && k <= Offer }
+func (k Kind) FromWorker() bool { return k >= Hello && k <= Finding }
 
 // FromParent reports whether k is a kind that the parent may send.
-func (k Kind) FromParent() bool { return k >= Welcome && k <= Slot }
+func (k Kind) FromParent() bool { return k >= Welcome && k <= Inspect }
 
 // Outcome says how one task ended in the worker. Bit Timed may be set on any of them.
 type Outcome uint8

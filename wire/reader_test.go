@@ -239,7 +239,7 @@ func TestAResultWithoutTimesHasNone(t *testing.T) {
 func TestAHelloWrittenByHandIsTheOneThatTheTypeGives(t *testing.T) {
 	for _, body := range []wire.HelloBody{
 		{Functions: []string{}},
-		{Version: wire.Version, Build: "1:2:3", PID: 4711, Functions: []string{"a", strings.Repeat("b", 300)}, Page: true, Spare: true},
+		{Version: wire.Version, Build: "1:2:3", PID: 4711, Functions: []string{"a", strings.Repeat("b", 300)}, Page: true, Spare: true, Inspect: true},
 		{Version: 1 << 40, PID: -1, Functions: make([]string, 70_000)},
 	} {
 		want, err := wire.AppendMap([]byte("cookie"), wire.Hello, 0, 0, &body)
@@ -279,6 +279,8 @@ func FuzzReader(f *testing.F) {
 	f.Add(beat())
 	f.Add(results(resultItem([]byte{1}), resultItem([]byte("\xa5hello"))))
 	f.Add(exampleFrame())
+	f.Add(wire.AppendInspect(nil, 1, &wire.InspectBody{Kind: "cpu", Time: 1_000_000_000}))
+	f.Add(wire.AppendControl(nil, wire.Finding, 1, wire.FindingLast, []byte("what was found")))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		defer bounded(t, len(b), heapAllocs())
 		r := wire.NewReader(bytes.NewReader(b), testMax, func(wire.Kind) bool { return true })
@@ -356,4 +358,6 @@ func parseEverything(f wire.Frame) {
 	_, _ = wire.ParseWelcome(f)
 	_, _ = wire.ParseLog(f)
 	_, _ = wire.ParsePanic(f.Payload)
+	_, _ = wire.ParseInspect(f)
+	_ = wire.CheckFinding(f, 0)
 }

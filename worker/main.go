@@ -65,7 +65,7 @@ func serveWire(marker boot.Marker) error {
 	return serve.New(serve.Config{
 		In: files.In, Out: files.Out, Cookie: marker.Cookie, Page: page, Shared: shared, Nudged: shared && shm.CanNudge, Link: link,
 		Hello: wire.HelloBody{
-			Version: wire.Version, Build: identity, PID: os.Getpid(), Functions: registry.Names(), Page: shared, Spare: true,
+			Version: wire.Version, Build: identity, PID: os.Getpid(), Functions: registry.Names(), Page: shared, Spare: true, Inspect: true,
 		},
 		Greeted:  boot.Settle,
 		Adopted:  boot.ShowSlot,

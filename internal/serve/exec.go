@@ -35,9 +35,10 @@ type batch struct {
 	count    int
 	head     wire.TasksHead
 	items    []byte
-	owned    bool      // items are memory of the batch's one task
-	kept     *[]byte   // the memory of items, which another batch may use after this one; nil where it is not worth it
-	deadline time.Time // the caller's; zero for none
+	owned    bool            // items are memory of the batch's one task
+	kept     *[]byte         // the memory of items, which another batch may use after this one; nil where it is not worth it
+	deadline time.Time       // the caller's; zero for none
+	labels   context.Context // for profiles; nil until it runs
 
 	// Where somebody asks where the time goes; else zero.
 	arrived time.Duration // when it had been read, by monotonic
@@ -131,13 +132,14 @@ func (s *Server) resume(b *batch) {
 
 // run runs what is left of a batch.
 func (s *Server) run(b *batch) {
-	invoke := s.lookup(b.head.Func)
+	of := s.lookup(b.head.Func)
+	s.label(b, of)
 	claims := s.cfg.Page.Claimer(b.id)
 	w := stopwatch{perTask: b.laps != nil}
 	w.start()
 	s.out.others.Store(0)
 	s.busy.Store(true)
-	for !s.stretch(b, &claims, invoke, &w) {
+	for !s.stretch(b, &claims, of.invoke, &w) {
 	}
 	b.over.Store(true)
 	b.finishLast()
@@ -207,17 +209,17 @@ func (b *batch) finishLast() {
 }
 
 // lookup returns this worker's instance of a function.
-func (s *Server) lookup(name string) registry.Invoke {
-	invoke := s.invokes[name]
-	if invoke == nil {
-		instance, known := registry.Lookup(name)
+func (s *Server) lookup(name string) *instance {
+	own := s.instances[name]
+	if own == nil {
+		create, known := registry.Lookup(name)
 		if !known {
-			return unknown(name)
+			return &instance{invoke: unknown(name)}
 		}
-		invoke = instance()
-		s.invokes[name] = invoke
+		own = &instance{invoke: create()}
+		s.instances[name] = own
 	}
-	return invoke
+	return own
 }
 
 // announce tells a parent that sees no page which task begins.

@@ -9,6 +9,7 @@
 //	          what the parent sends when it has nothing to run, unless the assistant does.
 //	assist    started by Run; ends with the conversation. It reads while a task
 //	          runs and the parent has something to say, or always: see seat.
+//	inspection.run  started by whoever reads an Inspect; answers it; ends then, or soon after the conversation.
 //
 // Who reads never waits for execLoop: the queue between them holds more
 // batches than the protocol allows to be unanswered.
@@ -23,7 +24,6 @@ import (
 	"time"
 
 	"github.com/procpool/procpool/internal/blob"
-	"github.com/procpool/procpool/internal/registry"
 	"github.com/procpool/procpool/internal/remote"
 	"github.com/procpool/procpool/internal/shm"
 	"github.com/procpool/procpool/wire"
@@ -91,10 +91,10 @@ type Server struct {
 	seat    seat
 	nudges  uint32 // of the assistant: those that it has seen
 
-	trimmer *trimmer
-	invokes map[string]registry.Invoke // of execLoop alone: this worker's instances of the functions that it has run
-	blobs   *blob.Client               // nil where there is no link
-	busy    atomic.Bool                // execLoop runs a batch
+	trimmer   *trimmer
+	instances map[string]*instance // of execLoop alone: this worker's own of the functions that it has run
+	blobs     *blob.Client         // nil where there is no link
+	busy      atomic.Bool          // execLoop runs a batch
 
 	stopping atomic.Bool
 	gone     atomic.Bool // nobody reads answers any more: nothing more is to be started
@@ -104,6 +104,7 @@ type Server struct {
 	mu        sync.Mutex
 	cancelled map[uint64]int // batch -> offset of the task that a Cancel named last
 	watched   []*Task        // whose end somebody waits for, or time brings
+	inspected *inspection    // that is not answered; nil where there is none
 }
 
 // New returns a Server that has not said hello yet.
@@ -114,7 +115,7 @@ func New(cfg Config) *Server {
 		work:      make(chan *batch, maxQueued),
 		idle:      make(chan struct{}),
 		broken:    make(chan error, 2),
-		invokes:   map[string]registry.Invoke{},
+		instances: map[string]*instance{},
 		cancelled: map[uint64]int{},
 	}
 	s.trimmer = newTrimmer(cfg.Trim)
@@ -200,6 +201,8 @@ func (s *Server) handle(f wire.Frame) error {
 		return nil
 	case wire.Forget:
 		return s.forgetBlob(f)
+	case wire.Inspect:
+		return s.inspect(f)
 	default:
 		return fmt.Errorf("unexpected %v frame", f.Kind)
 	}
@@ -252,13 +255,16 @@ func (s *Server) accept(f wire.Frame) error {
 	}
 }
 
-// stop ends the running task's context; execLoop ends after it.
+// stop ends the running task's context, and what else takes time; execLoop ends after it.
 func (s *Server) stop() {
 	if s.stopping.CompareAndSwap(false, true) {
 		close(s.work) // only who reads sends to it, and he is the caller
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.endWatchedLocked(func(t *Task) bool { return !t.isOver() })
+		if s.inspected != nil {
+			s.inspected.cutLocked()
+		}
 	}
 }
 

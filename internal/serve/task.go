@@ -198,12 +198,12 @@ func (t *Task) Err() error {
 	return nil
 }
 
-// Value implements context.Context. A task's context carries no values of the caller's.
+// Value implements context.Context. A task's context carries no values of the caller's, but its labels for profiles.
 func (t *Task) Value(key any) any {
 	if key == (taskKey{}) {
 		return t
 	}
-	return nil
+	return t.batch().labels.Value(key)
 }
 
 // String keeps fmt from walking into the worker's innards when a context is printed.
