@@ -159,7 +159,7 @@ func (s *snapshots) Next() (top.News, error) {
 				return news, err
 			}
 		case "end":
-			return news, io.EOF
+			return news, top.ErrEnded
 		}
 	}
 }

@@ -132,7 +132,7 @@ func TestAStreamIsSnapshotsAfterAPast(t *testing.T) {
 	require.Nil(t, second.Past)
 	require.Equal(t, 2, second.Snapshot.PID)
 	_, err = s.Next()
-	require.ErrorIs(t, err, io.EOF)
+	require.ErrorIs(t, err, top.ErrEnded)
 }
 
 func TestAStreamWithoutSenseIsAnError(t *testing.T) {

@@ -168,3 +168,20 @@ States
   stopping         it was told to leave
   backoff, broken  starts failed; it is tried again
   spare            ready, and in no slot yet`
+
+// taskFirst is a dump with the goroutine of the running task first, and the worker's own ones last: what they do is not what the viewer is after.
+func taskFirst(dump string) string {
+	const own = "github.com/procpool/procpool/internal/serve."
+	rank := func(stack string) int {
+		switch {
+		case strings.Contains(stack, own+"(*Server).execLoop"):
+			return 0
+		case strings.Contains(stack, own), strings.Contains(stack, "os/signal.loop"):
+			return 2
+		}
+		return 1
+	}
+	stacks := strings.Split(strings.TrimSpace(dump), "\n\n")
+	slices.SortStableFunc(stacks, func(a, b string) int { return rank(a) - rank(b) })
+	return strings.Join(stacks, "\n\n")
+}

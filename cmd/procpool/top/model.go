@@ -2,6 +2,7 @@ package top
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -135,6 +136,9 @@ func (m *model) next(stream Stream) tea.Cmd {
 
 // lost says whether it is worth trying again.
 func lost(ctx context.Context, pool Pool, err error) tea.Msg {
+	if errors.Is(err, ErrEnded) {
+		return endedMsg{err.Error()}
+	}
 	if why := pool.WhyGone(ctx); why != "" {
 		return endedMsg{why}
 	}
@@ -202,7 +206,7 @@ func (m *model) showGoroutines(msg goroutinesMsg) {
 		return
 	}
 	m.notice = notice{}
-	m.pager = &pager{title: "Goroutines of " + slotName(msg.slot), text: msg.text}
+	m.pager = &pager{title: "Goroutines of " + slotName(msg.slot), text: taskFirst(msg.text)}
 }
 
 // View draws the model.

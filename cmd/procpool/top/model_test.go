@@ -216,6 +216,16 @@ func TestGoroutinesAreATextThatScrolls(t *testing.T) {
 	v.sees("The goroutines of slot 1: it does not answer")
 }
 
+func TestTheGoroutineOfTheTaskIsShownFirst(t *testing.T) {
+	const (
+		own   = "goroutine 1 [select]:\ngithub.com/procpool/procpool/internal/serve.(*Server).Run(0x1)"
+		other = "goroutine 7 [chan receive]:\nexample.org/cache.sweep()"
+		task  = "goroutine 9 [running]:\nmain.scale()\ngithub.com/procpool/procpool/internal/serve.(*Server).execLoop(0x1)"
+	)
+	require.Equal(t, task+"\n\n"+other+"\n\n"+own, taskFirst(own+"\n\n"+other+"\n\n"+task+"\n"))
+	require.Equal(t, "no goroutines of Go", taskFirst("no goroutines of Go"))
+}
+
 func TestAProfileGoesToAFileThatIsNamed(t *testing.T) {
 	t.Chdir(t.TempDir())
 	v := seeing(t, 120, 40, sample())

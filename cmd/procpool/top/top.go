@@ -27,6 +27,9 @@ type Pool interface {
 	WhyGone(ctx context.Context) string // after its stream has ended: in words, or "" if it is still there
 }
 
+// ErrEnded is what a stream ends with when the pool has said that it ends.
+var ErrEnded = errors.New("the pool has ended")
+
 // Stream is what a pool tells of itself, about once a second.
 type Stream interface {
 	Next() (News, error)

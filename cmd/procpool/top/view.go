@@ -14,6 +14,9 @@ type field struct {
 	value string
 }
 
+// leastPart is the number of columns that less of a text is not worth.
+const leastPart = 12
+
 // title is the first line: which pool this is, and at its right end what is the matter with the picture.
 func (p *picture) title(width int, status string) string {
 	room := width - ansi.StringWidth(status) - 1
@@ -22,19 +25,16 @@ func (p *picture) title(width int, status string) string {
 		name = "(no name)"
 	}
 	line := " " + styleTitle.Render(name)
-	up := ""
+	more := []string{fmt.Sprintf("pid %d", p.PID)}
 	if !p.Began.IsZero() {
-		up = "up " + shortTime(p.Taken.Sub(p.Began).Seconds())
+		more = append(more, "up "+shortTime(p.Taken.Sub(p.Began).Seconds()))
 	}
-	for _, more := range []string{fmt.Sprintf("pid %d", p.PID), up, p.Program} {
-		if more == "" {
-			continue
-		}
-		longer := line + "  " + styleFaint.Render(more)
-		if ansi.StringWidth(longer) > room && more != p.Program { // a path may be cut
+	for _, text := range append(more, p.Program) {
+		left := room - ansi.StringWidth(line) - 2
+		if left < min(leastPart, ansi.StringWidth(text)) {
 			break
 		}
-		line = longer
+		line += "  " + styleFaint.Render(p.glyphs.clip(text, left))
 	}
 	return p.glyphs.fit(line, room, false) + " " + status
 }
