@@ -24,7 +24,8 @@ an endless loop costs the one item that caused it.
   find . -type f | procpool run sha256 -
   procpool run primes 1e6 1e7 1e8 --json
   procpool run crash segv --quiet      what a dying worker looks like
-  procpool bench --quick               what a process boundary costs here`,
+  procpool bench --quick               what a process boundary costs here
+  procpool top                         watch a running pool`,
 		SilenceErrors: true, // exitCode reports them
 		SilenceUsage:  true,
 	}
