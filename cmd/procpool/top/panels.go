@@ -185,8 +185,8 @@ func slotOrder(w monitor.Worker) int {
 
 // lasting is how long a worker has been at what it does.
 func lasting(w monitor.Worker) float64 {
-	if w.State == "busy" && w.TaskTime > 0 {
-		return w.TaskTime
+	if w.State == "busy" {
+		return w.TaskTime // which is young where many tasks have followed each other
 	}
 	return w.Since
 }
