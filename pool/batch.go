@@ -31,9 +31,14 @@ type batch struct {
 	// offers is the shared memory that came for results which have not come yet, by offset. Of recv.
 	offers map[int]*offered
 
-	// origin and sent are written once when a worker gets the batch.
-	origin origin
-	sent   time.Time
+	made      moment // when its tasks were submitted, about; 0 where no clock was read, since they did not wait
+	lentStart []byte // of a sampled one: the beginning of lent
+
+	// These are written once when a worker gets the batch.
+	origin  origin
+	sent    time.Time
+	waited  time.Duration // since its tasks were submitted
+	sampled bool          // it was chosen by sampleLocked
 
 	// Of the proc that has it, under core.mu.
 	id      uint64

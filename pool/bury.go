@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/procpool/procpool/wire"
 )
@@ -27,6 +28,7 @@ func (c *core) bury(p *proc) {
 	byKiller := isKill(signalOf(p.child.State())) && !p.wasKilled() && (inGroup || c.kills.take())
 	c.mu.Lock()
 	p.ready = false // another attempt at a task with a key wakes its slot, which this process is still in
+	p.diedLocked(time.Now())
 	p.verdictLocked(byKiller)
 	p.endInspectionsLocked()
 	after := p.accountLocked()
@@ -94,7 +96,7 @@ func (p *proc) recoveredLocked(b *batch, n, failed int, items []byte) func() {
 	if b.from == nil {
 		return func() { p.hookDone(items) }
 	}
-	p.core.countLocked(b, from, n, failed)
+	p.recoveredNotedLocked(b, from, n, p.core.countLocked(b, from, n, failed), items)
 	return func() {
 		b.endTrip(&wire.ResultsHead{}, false)
 		b.from.deliver(b, from, n, items, true)
@@ -110,6 +112,7 @@ func (p *proc) lostLocked(b *batch, offset int) func() {
 		return func() {} // it has its answer
 	}
 	err := p.lossLocked(b, offset)
+	p.lostNotedLocked(b, offset, err)
 	if b.from.retryLocked(b, offset) {
 		return func() { b.pass(1) }
 	}
@@ -117,25 +120,27 @@ func (p *proc) lostLocked(b *batch, offset int) func() {
 	return func() { b.from.lose(b, offset, err) }
 }
 
-// countLocked counts n answered tasks of b, of which failed failed.
-func (c *core) countLocked(b *batch, from, n, failed int) {
+// countLocked counts n answered tasks of b, of which failed failed, and returns how many of those somebody waits for.
+func (c *core) countLocked(b *batch, from, n, failed int) int {
 	unwanted := b.from.unwanted(b, from, n)
 	failed = max(0, failed-unwanted)
 	c.stats.Failed += failed
 	c.stats.Completed += n - unwanted - failed
 	if j, ok := b.from.(*job); ok {
 		j.counted += n - unwanted
-		return
+		return failed
 	}
 	for _, call := range b.calls[from : from+n] {
 		call.counted = true
 	}
+	return failed
 }
 
 // buriedLocked takes the process out of the pool.
 func (p *proc) buriedLocked() {
 	c, s := p.core, p.slot
 	delete(c.live, p)
+	p.spendLocked(time.Now())
 	c.hoarders.drop(p)
 	p.watchdog.stop()
 	if s.proc == p {

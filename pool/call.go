@@ -58,7 +58,7 @@ type call struct {
 	queued  bool
 	dropped bool   // cancelled: nobody waits for what the worker says
 	counted bool   // the pool's Stats know what the worker said
-	stamp   stamp  // where timing is wanted
+	stamp   stamp  // where timing is wanted; made as well where the call has to wait
 	batch   *batch // where it is in flight
 	offset  int
 	proc    *proc
@@ -129,6 +129,8 @@ type lane struct {
 
 	first, last *call
 	n           int // not answered
+	unread      int // calls since the clock was read for one
+	made        moment
 }
 
 // maxLaneBytes bounds the arguments that are put together in one frame.
@@ -147,6 +149,14 @@ func (l *lane) push(c *call) {
 	l.last = c
 	l.n++
 	l.core.waiting++
+}
+
+// stamp notes when a call that has to wait was submitted: exactly for a short queue, about for a long one.
+func (l *lane) stamp(c *call) {
+	if l.unread++; l.unread >= readEach || l.n <= readFirst {
+		l.unread, l.made = 0, now()
+	}
+	c.stamp.made = l.made
 }
 
 func (l *lane) pushFirst(c *call) {
@@ -231,6 +241,7 @@ func (l *lane) take(limit limiter) *batch {
 		}
 	}
 	b.n = len(b.calls)
+	b.made = between(b.calls[0].stamp.made, b.calls[b.n-1].stamp.made)
 	b.body = joinItems(b.calls, size)
 	l.core.wakeWaitersLocked()
 	return b
@@ -289,8 +300,8 @@ func (l *lane) deliver(b *batch, from, n int, items []byte, owned bool) {
 			offered: offers[i],
 			worker:  b.origin,
 		}
-		if c.timing != nil {
-			a.times = &times{trip: b.travel.trip}
+		if c.timing != nil || b.sampled {
+			a.times = &times{trip: b.travel.trip, sampled: b.sampled}
 			a.times.timing = a.times.trip.timing(c.stamp, &r, itemBytes(len(c.item)+len(c.lent)))
 		}
 		if asks {
@@ -353,6 +364,9 @@ func (c *core) submit(ctx context.Context, call *call, cfg *callConfig) error {
 	c.outstanding.Add(1)
 	c.stats.Submitted++
 	c.enqueueLocked(call, cfg.priority, cfg)
+	if call.queued && call.stamp.made == 0 {
+		call.lane.stamp(call)
+	}
 	call.listens = false // whoever sends it later finds its caller asleep
 	c.unlock()
 	return nil

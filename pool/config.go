@@ -62,6 +62,7 @@ type config struct {
 	stderr   io.Writer
 	onExit   func(WorkerExit)
 	onReport func(worker.TaskInfo, worker.Raw)
+	insights bool
 	onStart  []func(*Pool) (stop func(), err error)
 
 	initializer *hook

@@ -46,7 +46,8 @@ type core struct {
 	supervisors sync.WaitGroup
 	procs       sync.WaitGroup
 	drainer     sync.Once     // starts drain
-	stopped     chan struct{} // closed when Shutdown or Close has ended every process
+	ended       chan struct{} // closed when no process is left
+	stopped     chan struct{} // closed when Shutdown or Close has ended everything
 
 	// mu guards all that follows and the fields of slots, procs and batches that say so. It is held for moments, never while
 	// something waits; no lock but a job's or an outbox's own is taken under it.
@@ -73,6 +74,7 @@ type core struct {
 	notes     []func()              // what is to be logged or told once mu is free
 	dirty     []*proc               // have frames to write once mu is free
 	stats     Stats
+	figures   figures
 }
 
 // New starts a pool. It returns when all workers are ready: started, greeted, initialised. If one cannot be started it
@@ -119,6 +121,7 @@ func newCore(cfg *config) (*core, error) {
 		img:     img,
 		turns:   newTurns(),
 		drained: make(chan struct{}),
+		ended:   make(chan struct{}),
 		stopped: make(chan struct{}),
 		live:    map[*proc]struct{}{},
 		jobs:    map[*job]struct{}{},
@@ -126,6 +129,10 @@ func newCore(cfg *config) (*core, error) {
 		delayed: map[*call]*time.Timer{},
 		judged:  map[*call]struct{}{},
 		plain:   &terms{limits: cfg.limits(&callConfig{})},
+	}
+	c.figures.began = time.Now()
+	if cfg.insights {
+		c.observe(1)
 	}
 	if cfg.name != "" {
 		c.log = c.log.Named(cfg.name)
@@ -362,6 +369,7 @@ func (c *core) finish() {
 	hurry := c.closed // by Close
 	c.closed = true
 	c.mu.Unlock()
+	close(c.ended)
 	c.kills.end()
 	c.output.close(hurry)
 	c.blobs.end()

@@ -199,14 +199,17 @@ func submit[A, R any](ctx context.Context, t *typed[A, R], c *call, arg *A, opts
 	t.soft = c.limits.soft
 	if c.timing = cfg.timing; c.timing != nil {
 		*c.timing = Timing{}
+	}
+	stamped := c.timing != nil || t.core.figures.sampler.wanting.Load()
+	if stamped {
 		c.stamp.began = now()
 	}
 	if c.item, c.lent, err = t.lendItem(c.small[:0], -1, arg); err != nil {
-		t.core.countRefused()
+		t.core.countRefused(err)
 		return err
 	}
 	c.carried = t.pack.take()
-	if c.timing != nil {
+	if stamped {
 		c.stamp.made = now()
 	}
 	c.due, _ = ctx.Deadline()
@@ -215,11 +218,12 @@ func submit[A, R any](ctx context.Context, t *typed[A, R], c *call, arg *A, opts
 }
 
 // countRefused counts a task that could not even be encoded.
-func (c *core) countRefused() {
+func (c *core) countRefused(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.stats.Submitted++
 	c.stats.Failed++
+	c.figures.refusedLocked(err)
 }
 
 // refuse answers a call that was never submitted.
@@ -248,7 +252,7 @@ func Broadcast[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], arg
 	began := now()
 	item, err := t.appendItem(nil, -1, &arg)
 	if err != nil {
-		t.core.countRefused()
+		t.core.countRefused(err)
 		return nil, err
 	}
 	due, _ := ctx.Deadline()

@@ -77,7 +77,7 @@ func (p *proc) collect(b *batch) error {
 	}
 	head := wire.ResultsHead{Exec: min(max(exec, 0), time.Since(b.sent))}
 	p.acceptLocked(b, &head, items, 1, failed)
-	p.dropAnsweredLocked()
+	p.answeredLocked()
 	c.refillLocked(p)
 	c.unlock()
 	b.from.deliver(b, 0, 1, items, false)

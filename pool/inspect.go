@@ -291,11 +291,3 @@ func printable(s string) string {
 		return r
 	}, strings.ToValidUTF8(s, "."))
 }
-
-// WithInsights has the pool ask its workers about single tasks, a small share of those that are short and all that are long, so that Insights can tell where their time went.
-func WithInsights() Option {
-	return func(*config) {}
-}
-
-// Insights returns where the time went until now.
-func (p *Pool) Insights() Insights { return Insights{} }

@@ -36,6 +36,9 @@ type job struct {
 	// counted is how many tasks the pool's Stats know the end of; under core.mu.
 	counted int
 
+	began      time.Time    // when newJob made it
+	encodeTime atomic.Int64 // nanoseconds that an argument took to encode lately; only where somebody observes the pool
+
 	// delays are the timers of tasks that wait for another attempt; under core.mu.
 	delays map[*time.Timer]struct{}
 
@@ -87,6 +90,8 @@ type chunk struct {
 	attempt int     // attempts that were made before
 	open    bool    // the feeder still appends to it
 	stamps  []stamp // where times are wanted: of each task
+
+	made, till moment // when the first task was submitted, and the last, about
 }
 
 // span is consecutive answered tasks: result items, or one error.
@@ -104,7 +109,22 @@ type span struct {
 	argBytes int
 	batch    *batch // nil where no worker had it
 	trip     *trip  // nil where nobody asks
+	sampled  bool   // the pool is told how it is taken
 }
+
+// pass returns when the first n tasks were submitted, about: in the middle of the time that they take of the chunk's. They are about to be taken off.
+func (c *chunk) pass(n int) (made moment) {
+	took := (c.till - c.made) * moment(n) / moment(c.n)
+	made = c.made + took/2
+	c.made += took
+	return made
+}
+
+// The clock is read for the first tasks of a chunk or a lane, and then now and then: for each of a million tiny ones it would cost too much.
+const (
+	readFirst = 8
+	readEach  = 8
+)
 
 const (
 	chunkItems = 4096
@@ -127,6 +147,7 @@ func (c *core) newJob(ctx context.Context, pool *Pool, fn string, cfg *callConfi
 		wake:   make(chan struct{}, 1),
 		spares: make(chan []byte, maxSpares),
 		ended:  ctx.Done(),
+		began:  time.Now(),
 	}
 	j.at.priority = cfg.priority
 	c.mu.Lock()
@@ -164,6 +185,9 @@ func (j *job) appendLocked(index int, item []byte, at stamp) {
 		if c.open && c.first+c.n == index && c.n < chunkItems && len(c.body)+len(item) <= chunkBytes {
 			c.body = append(c.body, item...)
 			c.n++
+			if c.n <= readFirst || c.n%readEach == 0 {
+				c.till = now()
+			}
 			if j.timed {
 				c.stamps = append(c.stamps, at)
 			}
@@ -171,7 +195,8 @@ func (j *job) appendLocked(index int, item []byte, at stamp) {
 		}
 		c.open = false
 	}
-	c := chunk{first: index, n: 1, body: append(make([]byte, 0, max(len(item), 256)), item...), open: true}
+	made := now()
+	c := chunk{first: index, n: 1, body: append(make([]byte, 0, max(len(item), 256)), item...), open: true, made: made, till: made}
 	if j.timed {
 		c.stamps = append(c.stamps, at)
 	}
@@ -186,12 +211,13 @@ func (j *job) submit(first, n int, body, lent []byte) {
 	j.bytes.Add(int64(len(body) + len(lent)))
 	j.lends = j.lends || lent != nil
 	j.bodySize = min(len(body), chunkBytes)
+	made := now()
 	j.mu.Lock()
 	if j.dead || j.failure != nil {
 		j.mu.Unlock()
 		return
 	}
-	j.chunks = append(j.chunks, chunk{first: first, n: n, body: body, lent: lent})
+	j.chunks = append(j.chunks, chunk{first: first, n: n, body: body, lent: lent, made: made, till: made})
 	j.fed += n
 	j.waiting += n
 	empty := j.waiting == n
@@ -227,6 +253,7 @@ func (j *job) refuse(index int, err error) {
 		j.fed++
 		j.counted++
 		j.core.stats.Failed++
+		j.core.figures.refusedLocked(err)
 	}
 	j.mu.Unlock()
 	j.core.mu.Unlock()
@@ -505,6 +532,7 @@ func (j *job) take(limit limiter) *batch {
 	}
 	b.body = first.body[:size:size]
 	first.body = first.body[size:]
+	b.made = first.pass(b.n)
 	first.first += b.n
 	first.n -= b.n
 	if first.n == 0 {
@@ -525,7 +553,7 @@ func (j *job) putBack(b *batch, from int) {
 		j.answered += n
 		finished = j.finishLocked()
 	default:
-		back := chunk{first: b.head.First + from, n: n, body: b.cut(from, b.limit), lent: b.lent, attempt: b.head.Attempt - 1, stamps: b.stampsOf(from, b.limit)}
+		back := chunk{first: b.head.First + from, n: n, body: b.cut(from, b.limit), lent: b.lent, attempt: b.head.Attempt - 1, stamps: b.stampsOf(from, b.limit), made: b.made, till: b.made}
 		j.chunks = append([]chunk{back}, j.chunks...)
 		j.waiting += n
 	}
@@ -549,7 +577,7 @@ func (j *job) deliver(b *batch, from, n int, items []byte, owned bool) {
 	s := span{
 		first: b.head.First + from, n: n, items: items, offers: b.takeOffers(from, n, b.head.First),
 		worker: b.origin, argBytes: itemBytes(args / n), batch: b, trip: b.tripNow(),
-		owned: owned && b.n == 1,
+		owned: owned && b.n == 1, sampled: b.sampled,
 	}
 	j.bytes.Add(s.size() - int64(args))
 	if j.retry.judgesSome(b.head.Attempt, items, n) {

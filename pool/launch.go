@@ -76,6 +76,7 @@ func (s *slot) spawn() (*proc, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.live[p] = struct{}{}
+	p.beginLifeLocked(launching, p.started)
 	s.starting = p
 	if s.ending || c.closed {
 		p.killLocked(ReasonStopped, nil)
@@ -153,6 +154,11 @@ func (p *proc) welcome() error {
 	c.mu.Lock()
 	defer c.unlock()
 	p.sendLocked(frame)
+	next := resting
+	if c.cfg.initializer != nil {
+		next = initializing
+	}
+	p.enterLocked(next, time.Now())
 	p.greeted = true
 	return nil
 }
@@ -224,6 +230,11 @@ func (p *proc) initialize() error {
 	if err := p.runHook(p.core.cfg.initializer, wire.IsInitializer); err != nil {
 		return err
 	}
+	p.core.mu.Lock()
+	if p.life.phase == initializing {
+		p.enterLocked(resting, time.Now())
+	}
+	p.core.mu.Unlock()
 	_, err := p.checkMemory()
 	return err
 }

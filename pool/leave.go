@@ -19,6 +19,9 @@ func (p *proc) leaveLocked(reason ExitReason) {
 	if p.reason == "" {
 		p.reason = reason
 	}
+	if p.life.phase == resting {
+		p.enterLocked(exiting, time.Now())
+	}
 	if p.slot.proc == p {
 		p.core.idle.remove(p.slot)
 		p.slot.setLocked(StateStopping)

@@ -146,8 +146,11 @@ func (m *mapper[A, R]) finish(cause error) error {
 
 // submitChunk encodes as many arguments as one chunk takes and hands them over.
 func (m *mapper[A, R]) submitChunk() {
-	start := time.Now()
-	defer timed(&m.core.encodeTime, start)
+	start, begun := time.Now(), m.next
+	defer func() {
+		took := timed(&m.core.encodeTime, start)
+		m.job.encodeTime.Store(int64(took) / int64(max(m.next-begun, 1)))
+	}()
 	most := chunkItems
 	if m.cfg.chunk > 0 {
 		most = m.cfg.chunk * max(1, chunkItems/m.cfg.chunk)
@@ -192,6 +195,10 @@ func (m *mapper[A, R]) place(spans []span) {
 	for _, s := range spans {
 		m.job.bytes.Add(-s.size())
 		whole := s
+		var began moment
+		if s.sampled {
+			began = now()
+		}
 		for s.n > 0 {
 			if n := m.popEach(&s, m.results[s.first:]); n > 0 {
 				m.done += n
@@ -203,6 +210,9 @@ func (m *mapper[A, R]) place(spans []span) {
 			if err != nil {
 				m.fail(err)
 			}
+		}
+		if whole.sampled {
+			whole.takenTogether(m.core, began, now())
 		}
 		m.job.consumed(&whole)
 	}

@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"slices"
 	"time"
+
+	"github.com/procpool/procpool/internal/shm"
 )
 
 // Pool is a number of worker processes that run registered functions. All its methods, and the functions that take it, may be called from any
@@ -18,7 +20,9 @@ type WorkerInfo struct {
 	Slot     int // -1 for a spare
 	PID      int // 0 while there is no process; one that is starting counts
 	State    State
-	Func     string        // of the oldest task that it has; "" while it is idle
+	Func     string        // of the running task, or of the oldest that it has; "" while it is idle
+	Index    int           // of that task in its job; -1 for Call and Go, and while it is idle
+	TaskTime time.Duration // how long it has run, to about a millisecond; 0 while none does
 	Tasks    int           // tasks that this process has answered
 	Restarts int           // processes that the slot had before this one
 	RSS      int64         // resident memory in bytes; 0 where it is not known
@@ -54,7 +58,7 @@ func (p *Pool) Workers() []WorkerInfo {
 }
 
 func (s *slot) infoLocked() WorkerInfo {
-	info := WorkerInfo{Slot: s.id, State: s.state, Since: s.since, Restarts: max(0, s.starts-1)}
+	info := WorkerInfo{Slot: s.id, State: s.state, Since: s.since, Restarts: max(0, s.starts-1), Index: -1}
 	p := s.proc
 	if s.isSpare() {
 		p = s.spare
@@ -64,13 +68,29 @@ func (s *slot) infoLocked() WorkerInfo {
 		if !s.core.cfg.inline {
 			info.Hardening = s.core.armor.names(p.group != nil)
 		}
-		if len(p.inflight) > 0 {
-			info.Func = p.inflight[0].head.Func
-		}
+		info.Func, info.Index, info.TaskTime = p.taskNowLocked()
 	} else if s.starting != nil {
 		info.PID = s.starting.child.PID()
 	}
 	return info
+}
+
+// taskNowLocked returns the running task, or the oldest, and how long it has run as far as is known: since the last answer, which short tasks hold back for a millisecond at the most.
+func (p *proc) taskNowLocked() (fn string, index int, ran time.Duration) {
+	if len(p.inflight) == 0 {
+		return "", -1, 0
+	}
+	b, offset, begun := p.runningLocked()
+	switch {
+	case b == nil:
+		b = p.inflight[0]
+		return b.head.Func, b.head.Index(b.got), 0
+	case p.page == nil || b.head.Hard > 0: // then it is known exactly
+		ran = time.Duration(shm.Clock() - begun)
+	default:
+		ran = time.Since(p.heard)
+	}
+	return b.head.Func, b.head.Index(offset), max(ran, 0)
 }
 
 // Stats is one consistent snapshot of what a pool has done and is doing.
@@ -106,6 +126,14 @@ func (p *Pool) Stats() Stats {
 	defer runtime.KeepAlive(p)
 	c := p.core
 	c.mu.Lock()
+	s := c.statsLocked()
+	c.mu.Unlock()
+	c.completeStats(&s)
+	return s
+}
+
+// statsLocked returns what is counted under core.mu.
+func (c *core) statsLocked() Stats {
 	s := c.stats
 	for _, slot := range c.slots {
 		if slot.proc != nil && !slot.proc.leaving {
@@ -136,13 +164,16 @@ func (p *Pool) Stats() Stats {
 		s.Submitted += j.fed // told adds it to the stats when it takes the job off the list
 		j.mu.Unlock()
 	}
-	c.mu.Unlock()
+	return s
+}
+
+// completeStats adds what is counted elsewhere.
+func (c *core) completeStats(s *Stats) {
 	s.Blobs, s.BlobBytes = c.blobs.count()
 	s.EncodeTime = time.Duration(c.encodeTime.Load())
 	s.DecodeTime = time.Duration(c.decodeTime.Load())
 	s.LinesDropped = c.output.dropped()
 	s.ReportsDropped = c.reports.lost()
-	return s
 }
 
 // Resize changes the number of workers to n. Growing returns when the new workers are ready, or with the error of one that cannot be started; the

@@ -88,6 +88,7 @@ type proc struct {
 	leaving     bool   // gets no more tasks and will be told to stop
 	bye         bool   // announced that it leaves
 	heart       heart
+	life        life
 	watchdog    watchdog
 	overdue     *overdue
 	noticed     int64      // when the running task was announced, by shm.Clock; from a worker without a page
@@ -115,6 +116,9 @@ const dyingTime = 10 * time.Second
 // watch bounds the reading once the process has ended. One goroutine of each proc.
 func (p *proc) watch() {
 	<-p.child.Exited()
+	p.core.mu.Lock()
+	p.diedLocked(time.Now())
+	p.core.mu.Unlock()
 	p.child.Bound(drainTime)
 }
 
@@ -225,10 +229,11 @@ func (p *proc) results(f wire.Frame) error {
 	}
 	from := b.got
 	hook := p.acceptLocked(b, &head, items, n, failed)
+	heard := p.heard
 	if !hook {
 		p.renewIfFatLocked(m)
 	}
-	p.dropAnsweredLocked()
+	p.answeredLocked()
 	c.refillLocked(p)
 	c.unlock()
 	if offers := b.countOffers(from, n); offers > 0 {
@@ -240,6 +245,9 @@ func (p *proc) results(f wire.Frame) error {
 		return nil
 	}
 	b.endTrip(&head, p.page != nil)
+	if b.sampled {
+		c.sampled(b, from, n, items, heard)
+	}
 	b.from.deliver(b, from, n, items, f.Owned)
 	return nil
 }
@@ -261,8 +269,10 @@ func (p *proc) acceptLocked(b *batch, head *wire.ResultsHead, items []byte, n, f
 	if failed > 0 && b.head.Soft > 0 {
 		c.stats.TimedOut += countOverdue(items, n)
 	}
-	c.countLocked(b, from, n, failed)
-	c.speedLocked(b.head.Func).add(head.Exec, n)
+	failed = c.countLocked(b, from, n, failed)
+	s := c.speedLocked(b.head.Func)
+	s.add(head.Exec, n)
+	p.noteLocked(c.costsLocked(b.head.Func, s), b, from, n, failed, head.Exec, items)
 	return false
 }
 
@@ -293,8 +303,22 @@ func (p *proc) matchLocked(f wire.Frame) (*batch, error) {
 	return b, nil
 }
 
-// dropAnsweredLocked takes the batches off the list that need no answer any more.
+// dropAnsweredLocked takes the batches off the list that need no answer any more, since they were taken back.
 func (p *proc) dropAnsweredLocked() {
+	if had := len(p.inflight) > 0; p.shortenLocked() && had {
+		p.restLocked(time.Now())
+	}
+}
+
+// answeredLocked is dropAnsweredLocked where an answer has come.
+func (p *proc) answeredLocked() {
+	if p.shortenLocked() {
+		p.restLocked(p.heard)
+	}
+}
+
+// shortenLocked takes the batches off the list that need no answer any more, and reports whether none is left.
+func (p *proc) shortenLocked() bool {
 	for len(p.inflight) > 0 && p.inflight[0].got >= p.inflight[0].limit {
 		p.inflight = slices.Delete(p.inflight, 0, 1)
 	}
@@ -302,6 +326,7 @@ func (p *proc) dropAnsweredLocked() {
 		close(p.quiet)
 		p.quiet = nil
 	}
+	return len(p.inflight) == 0
 }
 
 // startedNotice notes which task runs in a worker that shares no page.
@@ -465,6 +490,7 @@ func (p *proc) giveLocked(b *batch) {
 	b.id, b.limit = p.lastID, b.n
 	b.got, b.started, b.doomed, b.recalling = 0, 0, 0, false
 	b.sent, b.rest, b.left = time.Now(), b.body, b.n
+	b.waited = b.made.until(b.sent)
 	b.origin = origin{slot: p.slot.id, pid: p.child.PID(), attempt: b.head.Attempt}
 	for i, c := range b.calls {
 		c.batch, c.offset, c.proc = b, i, p
@@ -475,12 +501,14 @@ func (p *proc) giveLocked(b *batch) {
 	if p.page != nil {
 		p.page.Arm(b.id, b.n)
 	}
+	p.core.sampleLocked(b)
 	if b.n == 1 && b.calls != nil && b.calls[0].listens {
 		p.expectLocked(b)
 	}
 	if len(p.inflight) == 0 {
 		p.mark = p.text.position()
 		p.heard = b.sent
+		p.busyLocked(b)
 	}
 	p.inflight = append(p.inflight, b)
 	if b.head.Hard > 0 {

@@ -167,7 +167,7 @@ func (j *job) retryLocked(b *batch, offset int) bool {
 		return false
 	}
 	c.stats.Retried++
-	again := chunk{first: b.head.First + offset, n: 1, body: b.cut(offset, offset+1), lent: b.lent, attempt: b.head.Attempt, stamps: b.stampsOf(offset, offset+1)}
+	again := chunk{first: b.head.First + offset, n: 1, body: b.cut(offset, offset+1), lent: b.lent, attempt: b.head.Attempt, stamps: b.stampsOf(offset, offset+1), made: b.made, till: b.made}
 	if j.retry.delay <= 0 {
 		j.requeueLocked(again)
 		return true

@@ -34,11 +34,11 @@ func (c *core) refillLocked(p *proc) {
 	switch {
 	case len(p.inflight) > 0:
 		c.idle.remove(s)
-		s.setLocked(StateBusy)
+		s.followLocked(StateBusy)
 		c.armBalanceLocked()
 	case p.retiring:
 		c.idle.remove(s)
-		s.setLocked(StateIdle)
+		s.followLocked(StateIdle)
 		p.leaveIfDoneLocked()
 	default:
 		c.idleLocked(s)
@@ -105,7 +105,7 @@ func (c *core) chooseLocked(s *slot) *runQueue {
 
 // idleLocked puts a slot on top of the idle ones.
 func (c *core) idleLocked(s *slot) {
-	s.setLocked(StateIdle)
+	s.followLocked(StateIdle)
 	if s.link.listed {
 		return
 	}

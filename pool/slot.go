@@ -40,6 +40,8 @@ type slot struct {
 	core *core
 	id   int // noSlot for a place for a spare
 
+	ledger *ledger // what its processes did; that of its number
+
 	first chan<- error  // takes the outcome of the first start; shared by the slots that were made together, with room for all
 	told  bool          // of supervise: first was sent
 	quit  chan struct{} // closed when the slot is to end
@@ -91,6 +93,7 @@ func (c *core) newSlotLocked(id int, first chan<- error) *slot {
 		quit:    make(chan struct{}),
 		rouse:   make(chan struct{}, 1),
 		retries: backoff.New(backoffFirst, backoffMost),
+		ledger:  c.figures.ledger(id),
 	}
 	s.setLocked(StateStarting)
 	return s
@@ -111,6 +114,13 @@ func (c *core) freeNumberLocked() int {
 func (s *slot) setLocked(state State) {
 	if s.state != state {
 		s.state, s.since = state, time.Now()
+	}
+}
+
+// followLocked sets the state of a slot whose process has just become idle or busy.
+func (s *slot) followLocked(state State) {
+	if s.state != state {
+		s.state, s.since = state, s.proc.life.since
 	}
 }
 

@@ -13,6 +13,8 @@ type speed struct {
 	usual  time.Duration // of one task; 0 while nothing is known
 	recent []time.Duration
 	next   int // where the next one goes in recent
+
+	costs *costs // what its tasks cost; nil before the first is answered
 }
 
 // speedFrames is how many frames are looked at.

@@ -153,6 +153,9 @@ func (s *stream[A, R]) feed() {
 	returned = true
 }
 
+// probeEach is how many inputs of a stream that is not timed there are for one whose encoding is, where the pool is observed.
+const probeEach = 64
+
 func (s *stream[A, R]) read() {
 	if !s.window.acquire() {
 		return
@@ -163,15 +166,17 @@ func (s *stream[A, R]) read() {
 		s.job.taken.Store(int64(index) + 1) // before the next look at stop, in acquire: see endInput
 		var err error
 		var at stamp
-		if s.mode.timed {
+		probed := s.mode.timed || index%probeEach == 0 && s.core.observed()
+		if probed {
 			at.began = now()
 		}
 		if item, err = s.appendItem(item[:0], index, &s.arg); err != nil {
 			s.job.refuse(index, err)
 		} else {
 			s.job.carry(index, s.pack.take())
-			if s.mode.timed {
+			if probed {
 				at.made = now()
+				s.job.encodeTime.Store(int64(at.made - at.began))
 			}
 			s.job.feed(index, item, at)
 		}
@@ -286,6 +291,7 @@ func (s *stream[A, R]) yield(sp *span) bool {
 		s.item, err = s.pop(s.core, sp, &s.value)
 		if sp.trip != nil {
 			sp.trip.decoded = now()
+			sp.tell(s.core)
 		}
 		if err != nil && endedBy(s.job.ctx, err) {
 			s.stopped = true

@@ -69,7 +69,23 @@ func (m moment) since(before moment) time.Duration {
 	return time.Duration(max(0, m-before))
 }
 
-// stamp is when the argument of a task began to be encoded, and when the task was submitted. It is zero where nobody asks.
+// until returns how long a time is after a moment; 0 after none.
+func (m moment) until(t time.Time) time.Duration {
+	if m == 0 {
+		return 0
+	}
+	return max(0, time.Duration(shm.At(t))-time.Duration(m))
+}
+
+// between returns the middle of two moments, of which either may be none.
+func between(a, b moment) moment {
+	if a == 0 || b == 0 {
+		return a + b
+	}
+	return a + (b-a)/2
+}
+
+// stamp is when the argument of a task began to be encoded, and when the task was submitted. began is zero where nobody asks, made where the task did not wait either.
 type stamp struct{ began, made moment }
 
 // trip is the moments of a batch's way; all zero where nobody asks.
@@ -88,20 +104,21 @@ type trip struct {
 
 // times is what is known of a call's times when its result is in the parent.
 type times struct {
-	timing Timing
-	trip   trip
+	timing  Timing
+	trip    trip
+	sampled bool // the pool is told how it is taken
 }
 
 // travel is what is known of the way of a batch's tasks.
 type travel struct {
-	stamps  []stamp      // of a job's tasks, one for each
+	stamps  []stamp      // of a job's tasks, one for each; nil where it is the pool that asks
 	trip    trip         // given under core.mu; the rest is of the goroutine that answers for the proc, and of the frame that came last
 	written atomic.Int64 // a moment: of the outbox
 }
 
 // stampsOf returns the stamps of the tasks from up to to.
 func (b *batch) stampsOf(from, to int) []stamp {
-	if b.travel == nil {
+	if b.travel == nil || b.travel.stamps == nil {
 		return nil
 	}
 	return b.travel.stamps[from:to:to]
@@ -161,7 +178,10 @@ func (t *trip) timing(s stamp, item *wire.Result, argBytes int) Timing {
 	cost, told := item.Cost()
 	out.Exec, out.CPU = cost.Exec, cost.CPU
 	if s.made > 0 && t.given > 0 {
-		out.EncodeArg, out.Queued = s.made.since(s.began), t.given.since(s.made)
+		out.Queued = t.given.since(s.made)
+		if s.began > 0 {
+			out.EncodeArg = s.made.since(s.began)
+		}
 	}
 	if t.received == 0 {
 		return out

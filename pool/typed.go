@@ -131,15 +131,21 @@ func (t *reading[R]) decode(c *core, r *R, value []byte, owned bool, with *offer
 	return t.results.DecodeBy(value, r, by)
 }
 
-// answered is value for a call. Where the call is timed it writes into timing where the time went.
+// answered is value for a call. Where the call is timed it writes into timing where the time went, unless that is nil: then it is the pool alone that asks.
 func (t *reading[R]) answered(c *core, r *R, a *answer, timing *Timing) error {
 	if a.times == nil {
 		return t.value(c, r, -1, a.outcome, a.value, a.owned, a.offered, a.worker)
 	}
 	began := now()
 	err := t.value(c, r, -1, a.outcome, a.value, a.owned, a.offered, a.worker)
-	*timing = a.times.timing
-	a.times.trip.taken(timing, began, now())
+	took := a.times.timing
+	a.times.trip.taken(&took, began, now())
+	if timing != nil {
+		*timing = took
+	}
+	if a.times.sampled {
+		c.taken(t.fn, 1, took.Pickup, took.DecodeResult)
+	}
 	return err
 }
 
@@ -186,5 +192,9 @@ func endedBy(ctx context.Context, err error) bool {
 	return ctx.Err() != nil
 }
 
-// timed adds the time since start to one of the pool's clocks.
-func timed(clock interface{ Add(int64) int64 }, start time.Time) { clock.Add(int64(time.Since(start))) }
+// timed adds the time since start to one of the pool's clocks, and returns it.
+func timed(clock interface{ Add(int64) int64 }, start time.Time) (took time.Duration) {
+	took = time.Since(start)
+	clock.Add(int64(took))
+	return took
+}

@@ -80,3 +80,11 @@ func Names() []string {
 	defer mu.RUnlock()
 	return slices.Sorted(maps.Keys(functions))
 }
+
+// TypesOf returns the types of the function of that name; ok is false where it is not known.
+func TypesOf(name string) (types Types, ok bool) {
+	mu.RLock()
+	defer mu.RUnlock()
+	f, ok := functions[name]
+	return f.types, ok
+}

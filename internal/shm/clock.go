@@ -11,3 +11,6 @@ var (
 
 // Clock is CLOCK_MONOTONIC in nanoseconds: the same for every process of the machine.
 func Clock() int64 { return epochAt + int64(time.Since(epoch)) }
+
+// At is what Clock was at a time that was read from Go's monotonic clock.
+func At(t time.Time) int64 { return epochAt + int64(t.Sub(epoch)) }

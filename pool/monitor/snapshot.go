@@ -9,17 +9,43 @@ type Snapshot struct {
 	PID      int       `json:"pid"`
 	Began    time.Time `json:"began"`
 	Taken    time.Time `json:"taken"`
+	Ended    bool      `json:"ended"`     // no worker is left, and none will come
 	ReadOnly bool      `json:"read_only"` // workers cannot be killed by this way
+	Sampled  bool      `json:"sampled"`   // stages, arguments and the slowest of short tasks are known: pool.WithInsights
 
 	Queue     Queue      `json:"queue"`
 	Totals    Totals     `json:"totals"`
 	Rates     Rates      `json:"rates"`   // over the last seconds
-	Latency   Spread     `json:"latency"` // of single tasks: queue, run and transfer together
+	Latency   Spread     `json:"latency"` // of single tasks, over the last seconds: queue, run and transfer together
 	Workers   []Worker   `json:"workers"`
 	Functions []Function `json:"functions"`
 	Failures  []Record   `json:"failures"` // latest first
 	Slowest   []Record   `json:"slowest"`  // longest first
 	Advice    []string   `json:"advice"`
+
+	Now Point `json:"now"` // what goes into the History
+}
+
+// History is the past that somebody watched, as long as maxPoints: a point for each second. Nobody looked where points are missing.
+type History struct {
+	Points []Point `json:"points"` // oldest first
+}
+
+// Point is what a pool did since the point before, which is about a second.
+type Point struct {
+	Time      time.Time `json:"time"`
+	Completed float64   `json:"completed"` // per second
+	Failed    float64   `json:"failed"`    // per second
+	Queued    int       `json:"queued"`
+	Running   int       `json:"running"`
+	Busy      int       `json:"busy"`
+	Workers   int       `json:"workers"`
+	Mean      float64   `json:"mean"` // of the latency; 0 where no task ended
+	P50       float64   `json:"p50"`
+	P90       float64   `json:"p90"`
+	P99       float64   `json:"p99"`
+	CPU       float64   `json:"cpu"` // processors that the workers kept busy
+	RSS       int64     `json:"rss"` // of the workers together
 }
 
 // Queue is what is under way.
@@ -47,6 +73,7 @@ type Totals struct {
 
 // Rates are per second.
 type Rates struct {
+	Over      float64 `json:"over"` // the seconds that they are taken over: the last few, or all since the pool began where nobody has watched
 	Completed float64 `json:"completed"`
 	Failed    float64 `json:"failed"`
 	Sent      float64 `json:"sent"`

@@ -70,7 +70,7 @@ func openSocket(p *pool.Pool) (*socket, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &socket{listener: l, cancel: cancel, done: make(chan struct{})}
 	s.server = &http.Server{
-		Handler:           socketHandler(weak.Make(p)),
+		Handler:           Handler(p, AllowKill()),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       time.Minute,

@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/procpool/procpool/internal/echarts"
 	"github.com/procpool/procpool/internal/leaktest"
 	"github.com/procpool/procpool/pool"
 	"github.com/procpool/procpool/worker"
@@ -118,8 +119,8 @@ func TestThePageNeedsNothingFromTheNetwork(t *testing.T) {
 	require.NoError(t, r.WriteHTML(&b))
 	page := b.String()
 	require.Contains(t, page, "default-src 'none'", "the browser is told so too")
-	require.Equal(t, 1, strings.Count(page, echarts))
-	require.Empty(t, loads.FindAllString(strings.Replace(page, echarts, "", 1), -1))
+	require.Equal(t, 1, strings.Count(page, echarts.Script))
+	require.Empty(t, loads.FindAllString(strings.Replace(page, echarts.Script, "", 1), -1))
 	require.Equal(t, 3, strings.Count(page, "</script>"))
 	require.NotContains(t, page, "<script>alert")
 	require.NotContains(t, page, "ZgotmplZ", "the template has refused nothing")

@@ -1,12 +1,14 @@
 package bench
 
 import (
-	_ "embed" // the page and what draws its charts
+	_ "embed" // the page
 	"fmt"
 	"html/template"
 	"io"
 	"math"
 	"strings"
+
+	"github.com/procpool/procpool/internal/echarts"
 )
 
 var (
@@ -16,8 +18,6 @@ var (
 	pageCSS string
 	//go:embed page/page.js
 	pageJS string
-	//go:embed page/echarts/echarts.common.min.js
-	echarts string
 )
 
 // page is what the template shows.
@@ -112,7 +112,7 @@ func (r *Report) WriteHTML(w io.Writer) error {
 		Started: r.Started.Format("2006-01-02 15:04 MST"), Seconds: fmt.Sprintf("%.0f", r.Seconds),
 		Noise: r.Noise.text(), NoiseClass: strings.Fields(r.Noise.Verdict + " quiet")[0],
 		Cards: r.cards(), Sections: r.pageSections(),
-		CSS: template.CSS(pageCSS), JS: template.JS(pageJS), ECharts: template.JS(echarts), //nolint:gosec // they are ours, and not the user's
+		CSS: template.CSS(pageCSS), JS: template.JS(pageJS), ECharts: template.JS(echarts.Script), //nolint:gosec // they are ours, and not the user's
 	})
 }
 

@@ -1,0 +1,3 @@
+package pool
+
+func (s *snapshot) advice(cfg *config, in *Insights) []string { return nil }
