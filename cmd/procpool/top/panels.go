@@ -137,6 +137,11 @@ func (p *picture) advicePanel(width int) *panel {
 	return a
 }
 
+// legend says what the bars of the workers are made of.
+func legend(g glyphs) string {
+	return styleGood.Render(g.work) + styleFaint.Render("work ") + styleWarn.Render(g.wait) + styleFaint.Render("wait "+g.idle+"idle")
+}
+
 func workerColumns(g glyphs) []column[monitor.Worker] {
 	type W = monitor.Worker
 	return []column[W]{
@@ -159,7 +164,7 @@ func workerColumns(g glyphs) []column[monitor.Worker] {
 			}
 			return stylePlain
 		}},
-		{name: g.work + "work " + g.wait + "wait " + g.idle + "idle", rank: 6, less: descending(workShare), paint: func(w W, width int) string {
+		{name: g.work + "work " + g.wait + "wait " + g.idle + "idle", title: legend(g), rank: 6, less: descending(workShare), paint: func(w W, width int) string {
 			return bar([]part{{w.Time.Working, g.work, styleGood}, {w.Time.Waiting, g.wait, styleWarn}, {w.Time.Idle, g.idle, styleFaint}}, width)
 		}},
 	}

@@ -12,6 +12,7 @@ import (
 // column is a column of a table of rows T. Columns whose rank is high give way first where there is no room; those of rank 0 never do.
 type column[T any] struct {
 	name  string
+	title string // the name in colours; "" is faint
 	rank  int
 	width int                 // at the least, so that the table does not shake as figures change
 	most  int                 // at the most; 0 is as wide as its cells
@@ -123,21 +124,25 @@ func (t *table[T]) lines(width, from, to int) []string {
 	space := strings.Repeat(" ", gap)
 	var head []string
 	for _, c := range columns {
-		name := c.name
-		if c.name == t.order {
-			mark := t.glyphs.up
-			if t.reverse {
-				mark = t.glyphs.down
-			}
-			name += mark
-		}
-		head = append(head, t.glyphs.fit(name, c.got, c.right))
+		head = append(head, t.glyphs.fit(t.heading(c), c.got, c.right))
 	}
-	lines := []string{styleFaint.Render(t.glyphs.fit(" "+strings.Join(head, space), width, false))}
+	lines := []string{t.glyphs.fit(" "+strings.Join(head, space), width, false)}
 	for i := from; i < min(to, len(t.rows)); i++ {
 		lines = append(lines, t.row(columns, space, width, i))
 	}
 	return lines
+}
+
+// heading is the name of a column, with a mark if the rows are sorted by it.
+func (t *table[T]) heading(c placed[T]) string {
+	title := cmp.Or(c.title, styleFaint.Render(c.name))
+	switch {
+	case c.name != t.order:
+		return title
+	case t.reverse:
+		return title + styleFaint.Render(t.glyphs.down)
+	}
+	return title + styleFaint.Render(t.glyphs.up)
 }
 
 func (t *table[T]) row(columns []placed[T], space string, width, i int) string {
