@@ -5,13 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"runtime"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/procpool/procpool/cmd/procpool/doctor"
 )
@@ -82,7 +80,7 @@ func (f *doctorFlags) run(ctx context.Context, s streams, opts doctor.Options) e
 	if err != nil {
 		return errInterrupted()
 	}
-	text := doctorText(report, paletteFor(s.out), columns(s.out), f.brief)
+	text := doctorText(report, paletteFor(s.out), min(max(columnsOf(s.out, 100), 50), 120), f.brief)
 	if f.json {
 		b, err := json.MarshalIndent(report, "", "  ")
 		if err != nil {
@@ -113,16 +111,6 @@ func doctorList() string {
 		fmt.Fprintf(&b, "%-13s %s\n", c.Name, c.About)
 	}
 	return b.String()
-}
-
-// columns is how wide text may get: as the terminal, within what can be read, and 100 where there is none.
-func columns(stream any) int {
-	if file, ok := stream.(*os.File); ok && isTerminal(stream) {
-		if width, _, err := term.GetSize(int(file.Fd())); err == nil && width > 0 {
-			return min(max(width, 50), 120)
-		}
-	}
-	return 100
 }
 
 // doctorText is a report for people.

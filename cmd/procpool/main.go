@@ -4,6 +4,7 @@
 //	procpool run FUNCTION [INPUTS...]   run a built-in function over inputs
 //	procpool functions                  list the built-in functions
 //	procpool bench                      measure what a process boundary costs here
+//	procpool top [PID|NAME|SOCKET]      watch a running pool
 //	procpool version                    print the version
 //
 // Results go to standard output, everything else to standard error, and the exit

@@ -17,7 +17,9 @@ import (
 func TestMain(m *testing.M) {
 	worker.Main()
 	testscript.Main(m, map[string]func(){
-		"procpool": func() { os.Exit(mainIn(context.Background())) },
+		"procpool":        func() { os.Exit(mainIn(context.Background())) },
+		"procpool-lively": func() { os.Exit(lively(4)) },
+		"procpool-panic":  func() { os.Exit(panicInTop()) },
 	})
 }
 

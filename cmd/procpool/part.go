@@ -38,11 +38,12 @@ type runFlags struct {
 	show     showPart
 	insights insightsPart
 	http     httpPart
+	monitor  monitorPart
 }
 
 // parts are all topics, in the order of the help.
 func (f *runFlags) parts() []part {
-	return []part{&f.workers, &f.foreign, &f.limits, &f.halt, &f.gate, &f.input, &f.output, &f.results, &f.joblog, &f.journal, &f.show, &f.insights, &f.http}
+	return []part{&f.workers, &f.foreign, &f.limits, &f.halt, &f.gate, &f.input, &f.output, &f.results, &f.joblog, &f.journal, &f.show, &f.insights, &f.http, &f.monitor}
 }
 
 func (f *runFlags) define(cmd *cobra.Command) {

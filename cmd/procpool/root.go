@@ -29,7 +29,7 @@ everything else to standard error.`,
 	root.SetIn(s.in)
 	root.SetOut(s.out)
 	root.SetErr(s.err)
-	root.AddCommand(newRun(s), newFunctions(s), newVersion(s), newBench(s), newDoctor(s), newDemo(s), newMan())
+	root.AddCommand(newRun(s), newFunctions(s), newVersion(s), newBench(s), newTop(s), newDoctor(s), newDemo(s), newMan())
 	manners(root)
 	return root
 }
