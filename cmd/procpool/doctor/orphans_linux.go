@@ -45,7 +45,7 @@ func probeOrphans(ctx context.Context, s *system) (f orphanFacts, err error) {
 	began := time.Now()
 	if err := cmd.Process.Kill(); err != nil {
 		f.Fault = err.Error()
-		return f, nil //nolint:nilerr // it is told as a fact
+		return f, nil
 	}
 	f.Left = awaitGone(ctx, workers)
 	f.Took = int64(time.Since(began))

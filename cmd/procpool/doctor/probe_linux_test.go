@@ -134,8 +134,9 @@ func TestAWorkerTakesAsManyDescriptorsAsIsSaid(t *testing.T) {
 	p, err := pool.New(t.Context(), pool.WithWorkers(workers))
 	require.NoError(t, err)
 	defer p.Close()
-	assert.LessOrEqual(t, openDescriptors()-before, int64(workers*descriptorsEach))
-	assert.Greater(t, openDescriptors()-before, int64(workers*(descriptorsEach-3)))
+	took := openDescriptors() - before
+	assert.LessOrEqual(t, took, int64(workers*descriptorsEach+3)) // the pool has one or two of its own
+	assert.Greater(t, took, int64(workers*(descriptorsEach-3)))
 	for _, w := range p.Workers() {
 		threads, private := (&system{root: "/"}).weigh(w.PID)
 		assert.LessOrEqual(t, threads, int64(threadsEach)+2)

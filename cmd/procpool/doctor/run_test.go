@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -67,6 +68,10 @@ func probing(probe func(context.Context, *system) (noFacts, error)) check {
 }
 
 func TestAProbeThatFailsPanicsOrHangsCostsItsOwnLine(t *testing.T) {
+	synctest.Test(t, testProbes) // in a time that passes only when nothing else happens
+}
+
+func testProbes(t *testing.T) {
 	forEver := make(chan struct{})
 	checks := []check{
 		probing(func(context.Context, *system) (noFacts, error) { return noFacts{}, errors.New("permission denied") }),
