@@ -66,6 +66,9 @@
 // refer to, until their task is answered; offer.go what came with results, until they are decoded. A worker asks for memory when a task first
 // reads it; the descriptor comes by a socket beside the pipes (internal/blob).
 //
+// A worker can be looked into while it works (inspect.go): one request at a time is with it, in an Inspect frame that it hears at once; its answer comes in
+// Findings, between whatever else it sends.
+//
 // # Goroutines
 //
 // Of a pool:
