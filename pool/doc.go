@@ -68,6 +68,8 @@
 //
 // A tracer (WithTracer) is told of each job by the goroutine that the job belongs to: what becomes of its batches is noted under core.mu and waits there
 // (trail.go).
+// A worker can be looked into while it works (inspect.go): one request at a time is with it, in an Inspect frame that it hears at once; its answer comes in
+// Findings, between whatever else it sends.
 //
 // # Goroutines
 //

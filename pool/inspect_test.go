@@ -104,13 +104,16 @@ func inTable(s string) string { return string([]byte{0x32, byte(len(s))}) + s }
 func TestACPUProfileOfAWorkerInAnEndlessLoopNamesItsFunctionAndItsSlot(t *testing.T) {
 	p, tasks, _ := busy(t, inspectSpin, 2)
 	for _, task := range tasks {
-		data, err := p.Profile(t.Context(), task.Slot, "cpu", 200*time.Millisecond)
-		require.NoError(t, err)
-		text := unzipped(t, data)
+		var text string
+		require.Eventually(t, func() bool { // a worker that has had no processor meanwhile has no sample
+			data, err := p.Profile(t.Context(), task.Slot, "cpu", 200*time.Millisecond)
+			require.NoError(t, err)
+			text = unzipped(t, data)
+			return strings.Contains(text, "pool_test.spinForEver")
+		}, 30*time.Second, time.Millisecond)
 		for _, want := range []string{"func", task.Func, "slot", fmt.Sprint(task.Slot), "samples", "nanoseconds"} {
 			require.Contains(t, text, inTable(want))
 		}
-		require.Contains(t, text, "pool_test.spinForEver")
 		require.NotContains(t, text, inTable(fmt.Sprint(1-task.Slot)))
 	}
 	require.Equal(t, 2, p.Stats().Running)
@@ -134,12 +137,22 @@ func TestEveryKindOfProfileIsToBeHadOfAWorkerThatIsIdleOneThatIsBusyAndInline(t 
 	}
 }
 
+// requireStack waits until a goroutine of the worker of slot 0 is in a function: a task is on its way there when it says that it has begun.
+func requireStack(t *testing.T, p *pool.Pool, function string) {
+	t.Helper()
+	var text string
+	require.Eventually(t, func() bool {
+		var err error
+		text, err = p.Goroutines(t.Context(), 0)
+		require.NoError(t, err)
+		return strings.Contains(text, function)
+	}, 20*time.Second, time.Millisecond, "%s", text)
+}
+
 func TestTheGoroutinesOfAnEndlessLoopShowWhereItIs(t *testing.T) {
 	for _, procs := range []int{1, 2} {
 		p, _, _ := busy(t, inspectSpin, 1, pool.WithWorkerProcs(procs))
-		text, err := p.Goroutines(t.Context(), 0)
-		require.NoError(t, err)
-		require.Contains(t, text, "pool_test.spinForEver")
+		requireStack(t, p, "pool_test.spinForEver")
 	}
 }
 
@@ -323,27 +336,36 @@ func TestARequestEndsWithItsWorker(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, tasks, futures := busy(t, inspectObey, 1)
-			asked := make(chan error, 3)
-			for range cap(asked) {
-				go func() {
-					_, err := p.Profile(context.Background(), 0, "cpu", time.Hour)
-					asked <- err
-				}()
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			asked, waiting := make(chan error, 1), make(chan error, 2)
+			ask := func(answer chan error) {
+				_, err := p.Profile(ctx, 0, "cpu", time.Hour)
+				answer <- err
 			}
-			time.Sleep(time.Duration(rand.IntN(20)) * time.Millisecond) // sent, or not yet
+			sent := p.Stats().BytesSent
+			go ask(asked)
+			for p.Stats().BytesSent == sent {
+				time.Sleep(time.Millisecond)
+			}
+			for range cap(waiting) { // or too late, and then they are refused, or time ends them
+				go ask(waiting)
+			}
 			if name == "shutdown" {
 				futures[0].Cancel()
 			}
 			require.NoError(t, end(p, tasks[0]))
-			for range cap(asked) {
-				err := <-asked
+			err := <-asked
+			switch name {
+			case "closed":
+				require.ErrorIs(t, err, pool.ErrClosed)
+			case "killed":
+				require.ErrorContains(t, err, fmt.Sprintf("worker of slot 0 (pid %d): it ended before it had answered: signal", tasks[0].PID))
+			default:
 				require.Error(t, err)
-				if name == "closed" {
-					require.ErrorIs(t, err, pool.ErrClosed)
-				}
-				if name == "killed" {
-					require.ErrorContains(t, err, fmt.Sprintf("worker of slot 0 (pid %d): it ended before it had answered: signal", tasks[0].PID))
-				}
+			}
+			for range cap(waiting) {
+				require.Error(t, <-waiting)
 			}
 		})
 	}
@@ -354,12 +376,10 @@ func TestAWorkerCanBeLookedIntoWhileThePoolDrains(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.ErrorIs(t, p.Shutdown(ctx), context.Canceled)
-	text, err := p.Goroutines(t.Context(), 0)
-	require.NoError(t, err)
-	require.Contains(t, text, "pool_test.obeyForEver")
+	requireStack(t, p, "pool_test.obeyForEver")
 	futures[0].Cancel()
 	require.NoError(t, p.Shutdown(t.Context()))
-	_, err = p.Goroutines(t.Context(), 0)
+	_, err := p.Goroutines(t.Context(), 0)
 	require.ErrorIs(t, err, pool.ErrClosed)
 }
 
@@ -521,4 +541,14 @@ func TestKillsThatRaceWithEndsAndRestartsHitTheRightProcessOrNone(t *testing.T) 
 		}
 	}
 	require.Contains(t, slices.Collect(maps.Values(reasons)), pool.ReasonSignal)
+}
+
+func TestAWorkerThatIsKeptFromEverythingCanBeLookedInto(t *testing.T) {
+	p, _, _ := busy(t, inspectSpin, 1, pool.WithHardening(pool.Hardening{Files: pool.BestEffort, Network: pool.BestEffort, Signals: pool.BestEffort, OpenFiles: 64}))
+	for _, kind := range []string{"cpu", "heap"} {
+		data, err := p.Profile(t.Context(), 0, kind, 100*time.Millisecond)
+		require.NoError(t, err)
+		require.Contains(t, unzipped(t, data), inTable("count"))
+	}
+	requireStack(t, p, "pool_test.spinForEver")
 }

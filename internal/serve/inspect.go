@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"runtime"
@@ -23,6 +24,8 @@ type inspection struct {
 	sent  int    // and bytes of the answer that have left
 	err   error  // and what is wrong with it
 }
+
+var errStopping = errors.New("it was told to stop")
 
 // maxStacks bounds the stacks of all goroutines, in words.
 const maxStacks = 8 << 20
@@ -103,6 +106,9 @@ func (i *inspection) lookAtCPU() error {
 	case <-i.cut:
 	}
 	pprof.StopCPUProfile()
+	if i.server.stopping.Load() {
+		return errStopping // rather than a profile of less than was asked for
+	}
 	return i.err // of Write: the profile is written by others, who do not say
 }
 
