@@ -30,7 +30,7 @@
 //   - Stream, StreamUnordered and Results run a sequence, lazily and within a window.
 //   - Broadcast runs a task once on every worker.
 //
-// Shutdown ends the pool when everything is done, Close ends it now.
+// Shutdown ends the pool when everything is done, Close ends it now. Stats counts, Workers says what is going on, Insights where the time went.
 //
 // A *TaskError speaks of one task: the function failed, panicked, or its process died; the pool lives. Every other
 // error (the context's, ErrClosed, ErrBroken, ErrQueueFull) speaks of the call and comes bare.
@@ -70,6 +70,10 @@
 // (trail.go).
 // A worker can be looked into while it works (inspect.go): one request at a time is with it, in an Inspect frame that it hears at once; its answer comes in
 // Findings, between whatever else it sends.
+// Insights tells where the time went. What it tells is written down where the pool has its lock and has read the clock anyway: when a batch is given to a worker and when
+// a frame of results has come (figures.go), in histograms of fixed size for each function (histogram.go), and in a ledger for each slot, in which every moment of a process is
+// starting, initializing, working, waiting, idle or ending (ledger.go). While somebody observes the pool, by WithInsights or Observe, some batches are sent with the request to time each task,
+// as Timed does, at a bounded rate (sample.go). Advice is drawn from all that by a table of rules (advice.go).
 //
 // # Goroutines
 //

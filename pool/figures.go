@@ -116,7 +116,7 @@ func (p *proc) noteLocked(b *batch, from, n, failed int, exec time.Duration, ite
 		c.figures.slowLocked(c, b, from, p.heard, &Timing{Queued: b.waited(), Exec: exec, ResultBytes: len(r.Value)}, r, nil)
 	}
 	if failed > 0 {
-		c.figures.failedLocked(c, b, from, n, p.heard, each, items)
+		c.figures.failedLocked(c, b, from, n, failed, p.heard, each, items)
 	}
 }
 
@@ -127,7 +127,7 @@ func (p *proc) recoveredNotedLocked(b *batch, from, n, failed int, items []byte)
 	p.countedLocked(f, b, from, n, failed)
 	f.results += int64(len(items))
 	if failed > 0 {
-		c.figures.failedLocked(c, b, from, n, p.heard, 0, items)
+		c.figures.failedLocked(c, b, from, n, failed, p.heard, 0, items)
 	}
 }
 
@@ -196,7 +196,7 @@ func (f *figures) slowLocked(c *core, b *batch, offset int, ended time.Time, t *
 		m.timing.ArgBytes = itemBytes(wire.SkipItems(b.tail(offset), 1))
 	}
 	if c.observed() {
-		m.arg = b.argStart(nil, offset)
+		m.arg = b.argStart(nil, b.tail(offset))
 	}
 	at, _ := slices.BinarySearchFunc(f.slowest, t.Exec, func(s taskMark, exec time.Duration) int {
 		if s.timing.Exec >= exec {
@@ -214,14 +214,22 @@ func (f *figures) slowLocked(c *core, b *batch, offset int, ended time.Time, t *
 }
 
 // failedLocked keeps the tasks of a frame that failed, of many the last.
-func (f *figures) failedLocked(c *core, b *batch, from, n int, ended time.Time, each time.Duration, items []byte) {
+func (f *figures) failedLocked(c *core, b *batch, from, n, failed int, ended time.Time, each time.Duration, items []byte) {
+	args := b.tail(from)
 	for offset := from; offset < from+n; offset++ {
 		r, rest, ok := wire.CutResult(items)
 		if !ok {
 			return // the frame was checked
 		}
+		arg := args
+		if b.lent == nil {
+			args = args[max(wire.SkipItems(args, 1), 0):]
+		}
 		items = rest
 		if r.Outcome == wire.Value || b.calls != nil && b.calls[offset].dropped {
+			continue
+		}
+		if failed--; failed >= maxFailures {
 			continue
 		}
 		m := f.failureLocked()
@@ -230,14 +238,14 @@ func (f *figures) failedLocked(c *core, b *batch, from, n int, ended time.Time, 
 			soft: b.head.Soft, value: m.value[:0], arg: m.arg[:0],
 		}
 		m.keepFailure(r)
-		m.arg = c.argOf(m.arg, b, offset)
+		m.arg = c.argOf(m.arg, b, arg)
 	}
 }
 
 // lostLocked keeps a task that the end of its process has cost.
 func (f *figures) lostLocked(c *core, b *batch, offset int, now time.Time, exec time.Duration, err error) {
 	m := f.failureLocked()
-	*m = taskMark{fn: b.head.Func, index: b.head.Index(offset), at: b.origin, ended: now, timing: Timing{Exec: exec}, err: err, arg: c.argOf(m.arg[:0], b, offset)}
+	*m = taskMark{fn: b.head.Func, index: b.head.Index(offset), at: b.origin, ended: now, timing: Timing{Exec: exec}, err: err, arg: c.argOf(m.arg[:0], b, b.tail(offset))}
 }
 
 // refusedLocked keeps a task that never got to a worker.
@@ -286,25 +294,24 @@ func (m *taskMark) keepFailure(r wire.Result) {
 func cutTo(s string, most int) string { return string([]byte(s[:min(len(s), most)])) }
 
 // argOf is argStart where arguments are kept.
-func (c *core) argOf(dst []byte, b *batch, offset int) []byte {
+func (c *core) argOf(dst []byte, b *batch, items []byte) []byte {
 	if !c.observed() {
 		return nil
 	}
-	return b.argStart(dst, offset)
+	return b.argStart(dst, items)
 }
 
 // keptArg is how many bytes of an argument are kept.
 const keptArg = 256
 
-// argStart appends the beginning of the argument of a task.
-func (b *batch) argStart(dst []byte, offset int) []byte {
-	item := b.tail(offset)
+// argStart appends the beginning of the argument of the first of items.
+func (b *batch) argStart(dst, items []byte) []byte {
 	if b.lent != nil { // its bytes are the caller's, who may have them back by now
-		item = append(slices.Clone(b.body), b.lentStart()...)
+		items = append(slices.Clone(b.body), b.lentStart()...)
 	}
-	value, _, ok := wire.CutItem(item)
+	value, _, ok := wire.CutItem(items)
 	if !ok {
-		value = item[min(len(item), prefixSize(item)):] // it is not whole
+		value = items[min(len(items), prefixSize(items)):] // it is not whole
 	}
 	return append(dst, value[:min(len(value), keptArg)]...)
 }

@@ -82,7 +82,7 @@ func TestInsightsCountWhatEachFunctionDid(t *testing.T) {
 				_, err := pool.Call(t.Context(), p, insightAdd, 1)
 				require.NoError(t, err)
 			}
-			for range pool.Results(t.Context(), p, insightAdd, slices.Values(args[:100])) { //nolint:revive // it is the ranging that does it
+			for range pool.Results(t.Context(), p, insightAdd, slices.Values(args[:100])) {
 			}
 			for _, how := range []string{"once", "panic", "twice"} {
 				_, err := pool.Call(t.Context(), p, insightFail, how)
@@ -211,7 +211,7 @@ func TestSamplesTellWhereTheTimeOfATaskGoes(t *testing.T) {
 	}
 	_, err := pool.Map(t.Context(), p, insightAdd, make([]int, 50))
 	require.NoError(t, err)
-	for range pool.Stream(t.Context(), p, insightBytes, slices.Values(slices.Repeat([][]byte{make([]byte, 1000)}, 20))) { //nolint:revive // as above
+	for range pool.Stream(t.Context(), p, insightBytes, slices.Values(slices.Repeat([][]byte{make([]byte, 1000)}, 20))) {
 	}
 	in := p.Insights()
 	nap := funcNamed(t, &in, "insight.nap")
@@ -300,7 +300,7 @@ func TestInsightsTellHowLongTasksWaitedInTheQueue(t *testing.T) {
 	time.Sleep(20 * time.Millisecond)
 	waited := time.Since(submitted)
 	require.NoError(t, os.WriteFile(path, nil, 0o600))
-	for _, f := range append(waiting, first) {
+	for _, f := range slices.Concat(waiting, []*pool.Future[int]{first}) {
 		_, err := f.Wait(t.Context())
 		require.NoError(t, err)
 	}

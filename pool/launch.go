@@ -76,7 +76,7 @@ func (s *slot) spawn() (*proc, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.live[p] = struct{}{}
-	p.beginLifeLocked(launching, momentOf(p.started))
+	p.beginLifeLocked(p.started)
 	s.starting = p
 	if s.ending || c.closed {
 		p.killLocked(ReasonStopped, nil)

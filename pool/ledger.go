@@ -73,9 +73,9 @@ func (f *figures) ledger(slot int) *ledger {
 	return f.ledgers[slot]
 }
 
-// beginLifeLocked enters a process that has just been started, or that a slot took over.
-func (p *proc) beginLifeLocked(first phase, now moment) {
-	p.life.phase, p.life.since = first, now
+// beginLifeLocked enters a process that was started, or taken over as a spare, at a time.
+func (p *proc) beginLifeLocked(at time.Time) {
+	p.life.since, p.life.turned = momentOf(at), at
 	p.slot.ledger.processes++
 }
 
@@ -92,11 +92,12 @@ func (p *proc) spendLocked(until moment) {
 	p.life.since = until
 }
 
-// enterLocked says that the process does something else from now on.
+// enterLocked says that the process does something else from now on, unless it is at its end.
 func (p *proc) enterLocked(next phase, now time.Time) {
 	p.spendLocked(momentOf(now))
-	p.life.phase = next
-	p.life.turned = now
+	if p.life.phase != exiting {
+		p.life.phase, p.life.turned = next, now
+	}
 }
 
 // busyLocked says that the process, which had nothing, gets a batch.
@@ -158,7 +159,7 @@ func (p *proc) spanLocked(b *batch, from, n, failed int, exec time.Duration, end
 	began := ended - moment(exec)
 	if len(l.spans) > 0 {
 		last := &l.spans[l.last]
-		began = max(began, last.ended)
+		began = min(max(began, last.ended), ended) // a slot may have two processes for a while
 		if began.since(last.ended) < shortGap && ended.since(last.began) < shortSpan && last.pid == b.origin.pid && last.fn == b.head.Func {
 			last.tasks += n
 			last.failed += failed

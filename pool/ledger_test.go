@@ -149,7 +149,8 @@ func TestALedgerKeepsTheLastSpansAndPutsTinyOnesTogether(t *testing.T) {
 func TestAWorkerDoesNotGetMoreTimeThanThereWas(t *testing.T) {
 	now := time.Now()
 	p := &proc{core: &core{}, slot: &slot{ledger: &ledger{}}, inflight: []*batch{{}}}
-	p.beginLifeLocked(resting, momentOf(now))
+	p.life.phase = resting
+	p.beginLifeLocked(now)
 	p.busyLocked(&batch{from: &lane{}, sent: now.Add(time.Second)})
 	p.spendLocked(momentOf(now.Add(2 * time.Second)))
 	p.workedLocked(time.Hour)

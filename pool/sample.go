@@ -185,8 +185,8 @@ func (s *span) takenTogether(c *core, began, ended moment) {
 	c.taken(s.batch.speed.costs, s.n, began.since(s.trip.received)+each*time.Duration(s.n-1)/2, each)
 }
 
-// Observe has the pool ask its workers about single tasks, as WithInsights does, until stop is called: for who looks at Insights only now and then, such as a monitor while somebody watches. Any number may
-// observe a pool. stop may be called more than once.
+// Observe has the pool ask its workers about single tasks, as WithInsights does, until stop is called: for those who look at Insights only now and then, such as a monitor
+// while somebody watches it. Any number may observe a pool at the same time. stop may be called more than once; it does not keep the pool from being collected.
 func (p *Pool) Observe() (stop func()) {
 	c := p.core
 	c.observe(1)
@@ -199,6 +199,8 @@ func (p *Pool) Observe() (stop func()) {
 }
 
 func (c *core) observe(n int32) {
+	c.mu.Lock() // sampleLocked sets wanting as well
+	defer c.mu.Unlock()
 	s := &c.figures.sampler
 	s.wanting.Store(s.observers.Add(n) > 0)
 }

@@ -3,6 +3,7 @@ package pool
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/procpool/procpool/wire"
 )
@@ -140,9 +141,10 @@ func (s *slot) adopt() *proc {
 	c.mu.Lock()
 	p := c.takeSpareLocked()
 	if p != nil {
-		p.spendLocked(now())
+		now := time.Now()
+		p.spendLocked(momentOf(now))
 		p.slot, s.starting = s, p
-		p.beginLifeLocked(p.life.phase, p.life.since)
+		p.beginLifeLocked(now)
 		p.sendLocked(wire.AppendControl(nil, wire.Slot, 0, uint32(s.id), nil))
 		if s.ending {
 			p.killLocked(ReasonStopped, nil)
