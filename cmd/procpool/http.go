@@ -22,7 +22,7 @@ import (
 )
 
 // tokenVar is an environment variable for --http-token: other users of the machine can read a command line.
-const tokenVar = "PROCPOOL_HTTP_TOKEN"
+const tokenVar = "PROCPOOL_HTTP_TOKEN" //nolint:gosec // the name of one
 
 // minToken is as short as a token may be.
 const minToken = 16

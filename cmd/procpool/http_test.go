@@ -89,7 +89,7 @@ func TestARunIsWatchedUntilItsEnd(t *testing.T) {
 	events := make(chan string, 1)
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.link+"events", nil)
 	require.NoError(t, err)
-	answer, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(r)
+	answer, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(r) //nolint:bodyclose // below, by who reads it
 	require.NoError(t, err)
 	go func() {
 		defer answer.Body.Close()

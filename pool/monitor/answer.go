@@ -15,11 +15,13 @@ func fail(w http.ResponseWriter, status int, format string, args ...any) {
 }
 
 func answer(w http.ResponseWriter, status int, v any) {
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		panic(err) // an infinite figure, which is a bug here
+	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(status)
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	_ = e.Encode(v) // whoever asked may have gone
+	_, _ = w.Write(append(data, '\n')) // whoever asked may have gone
 }
 
 // only answers requests of these methods.

@@ -23,7 +23,7 @@ func asset(name string) http.HandlerFunc {
 	sum := sha256.Sum256(data)
 	tag := `"` + hex.EncodeToString(sum[:16]) + `"`
 	return func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Etag", tag)
+		w.Header().Set("ETag", tag)
 		w.Header().Set("Cache-Control", "no-cache")
 		http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(data))
 	}

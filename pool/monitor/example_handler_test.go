@@ -59,5 +59,13 @@ func ExampleCollector() {
 		log.Fatal(err)
 	}
 	defer p.Close()
-	prometheus.MustRegister(monitor.Collector(p))
+
+	registry := prometheus.NewRegistry() // or prometheus.DefaultRegisterer
+	registry.MustRegister(monitor.Collector(p))
+	families, err := registry.Gather()
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(families[0].GetName())
+	// Output: procpool_decode_seconds_total
 }
