@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -19,9 +18,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 	"github.com/stretchr/testify/require"
 
-	"github.com/procpool/procpool/cmd/procpool/top"
 	"github.com/procpool/procpool/internal/sockdir"
-	"github.com/procpool/procpool/pool/monitor"
 )
 
 // terminal is a real one: a pane of a tmux server of its own, in which a shell runs.
@@ -288,24 +285,4 @@ func TestOfTwoPoolsOneIsChosenInARealTerminal(t *testing.T) {
 	term.press("q")
 	term.run("kill $!; wait; clear")
 	term.isRestored()
-}
-
-// panics is a pool that ends top by a bug.
-type panics struct{ top.Pool }
-
-func (panics) Watch(context.Context) (top.Stream, error) { return panicsLater{}, nil }
-
-type panicsLater struct{}
-
-func (panicsLater) Next() (top.News, error) { panic("a bug of the test") }
-func (panicsLater) Close()                  {}
-
-// panicInTop is a program whose view panics while it is shown, and returns the exit code.
-func panicInTop() int {
-	err := top.Run(context.Background(), os.Stdin, os.Stdout, []top.Choice{{Pool: panics{}, PID: 1, Snapshot: monitor.Snapshot{Program: filepath.Base(os.Args[0])}}})
-	if err == nil {
-		return exitOK
-	}
-	complain(os.Stderr, err)
-	return exitBroken
 }

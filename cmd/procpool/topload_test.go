@@ -6,12 +6,14 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/procpool/procpool/cmd/procpool/top"
 	"github.com/procpool/procpool/pool"
 	"github.com/procpool/procpool/pool/monitor"
 	"github.com/procpool/procpool/worker"
@@ -89,4 +91,24 @@ func feedLively(ctx context.Context, p *pool.Pool, fn worker.Func[int, int], arg
 	}
 	for range pool.Results(ctx, p, fn, inputs) {
 	}
+}
+
+// panics is a pool that ends top by a bug.
+type panics struct{ top.Pool }
+
+func (panics) Watch(context.Context) (top.Stream, error) { return panicsLater{}, nil }
+
+type panicsLater struct{}
+
+func (panicsLater) Next() (top.News, error) { panic("a bug of the test") }
+func (panicsLater) Close()                  {}
+
+// panicInTop is a program whose view panics while it is shown, and returns the exit code.
+func panicInTop() int {
+	err := top.Run(context.Background(), os.Stdin, os.Stdout, []top.Choice{{Pool: panics{}, PID: 1, Snapshot: monitor.Snapshot{Program: filepath.Base(os.Args[0])}}})
+	if err == nil {
+		return exitOK
+	}
+	complain(os.Stderr, err)
+	return exitBroken
 }
