@@ -102,7 +102,7 @@ func quickRound(t *testing.T, p *Pool, r *rand.Rand, calls, heard, lost *atomic.
 	var err error
 	switch kind := r.IntN(40); {
 	case kind == 0:
-		err = quickBlobs(p, ctx)
+		err = quickBlobs(ctx, p)
 	case kind < 4:
 		var got int
 		if got, err = Go(ctx, p, quickTwice, n).Wait(context.Background()); err == nil && got != 2*n {
@@ -125,7 +125,7 @@ func quickRound(t *testing.T, p *Pool, r *rand.Rand, calls, heard, lost *atomic.
 	}
 }
 
-func quickBlobs(p *Pool, ctx context.Context) error {
+func quickBlobs(ctx context.Context, p *Pool) error {
 	b, err := p.Share(make([]byte, 1000))
 	if err != nil {
 		return err
