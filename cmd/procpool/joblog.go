@@ -58,7 +58,7 @@ func openJoblog(name string, command commandLine) (*joblog, error) {
 	if appends {
 		mode = os.O_APPEND
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|mode, 0o666)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|mode, 0o666) //nolint:gosec // who may read it is for the umask to say, as with any output
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,8 @@ type textRenderer struct {
 }
 
 func (r *textRenderer) item(o outcome) error {
-	if o.err != nil || r.task.add(o) {
+	succeeded := o.err == nil
+	if !succeeded || r.task.add(o) {
 		return nil
 	}
 	text := r.task.text(o)
@@ -39,7 +40,8 @@ func (r *textRenderer) item(o outcome) error {
 }
 
 func (r *textRenderer) bytes(o outcome) ([]byte, error) {
-	if o.err != nil {
+	succeeded := o.err == nil
+	if !succeeded {
 		return nil, nil
 	}
 	return []byte(r.task.text(o)), nil

@@ -72,11 +72,15 @@ func (r *results) write(o outcome) error {
 		text = append(text, '\n')
 	}
 	for name, content := range map[string][]byte{"stdout": text, "stderr": resultStderr(o)} {
-		if err := os.WriteFile(filepath.Join(dir, name), content, 0o666); err != nil {
+		if err := keepFile(filepath.Join(dir, name), content); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func keepFile(name string, content []byte) error {
+	return os.WriteFile(name, content, 0o666) //nolint:gosec // who may read it is for the umask to say, as with any output
 }
 
 // place makes the directory of an item, with its seq file, or finds that of an earlier run.
@@ -86,7 +90,7 @@ func (r *results) place(input, seq string) (string, error) {
 		err := os.Mkdir(dir, 0o777)
 		switch {
 		case err == nil:
-			return dir, os.WriteFile(filepath.Join(dir, "seq"), []byte(seq), 0o666)
+			return dir, keepFile(filepath.Join(dir, "seq"), []byte(seq))
 		case !errors.Is(err, fs.ErrExist):
 			return "", err
 		}
@@ -124,8 +128,7 @@ func resultStderr(o outcome) []byte {
 	if stack := o.stack(); stack != "" {
 		text = append(text, stack...)
 	}
-	var exit *pool.ExitError
-	if errors.As(o.err, &exit) {
+	if exit, ok := errors.AsType[*pool.ExitError](o.err); ok {
 		text = append(text, exit.Stderr...)
 	}
 	return text
