@@ -49,6 +49,12 @@ type task interface {
 	begin(src *source)
 	// check finds what is no argument of the function.
 	check(it item) error
+	// encode returns the item's argument, encoded, and the path that it names, if it names one.
+	encode(e *encoder, it item) (arg []byte, path string, err error)
+	// decode returns the value of a result that an encoder encoded.
+	decode(b []byte) (value any, err error)
+	// sums reports whether add must be told of items that an earlier run has printed.
+	sums() bool
 	// feed runs the function over items.
 	feed(ctx context.Context, p *pool.Pool, items iter.Seq[item], opts []pool.CallOption) iter.Seq[outcome]
 	// add is told of every item that succeeded. silent means that the item itself is not
@@ -74,6 +80,7 @@ type typed[A, R any] struct {
 	line func(it item, r R) string
 
 	// The rest may be nil.
+	path    func(arg A) string // the path that arg names; by default arg itself, if it is a string
 	onBegin func(src *source)
 	onAdd   func(it item, r R) (silent bool)
 	sum     func() (text string, value any)

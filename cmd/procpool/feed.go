@@ -50,6 +50,12 @@ func (f *feeding[A]) args(items iter.Seq[item], parse func(item) (A, error)) ite
 	return func(yield func(A) bool) {
 		next := 0
 		for it := range items {
+			if it.past.isDone() {
+				if !f.send(it.past.outcome(it)) {
+					return
+				}
+				continue
+			}
 			arg, err := parse(it)
 			if err != nil {
 				if !f.send(rejected(it, err)) {

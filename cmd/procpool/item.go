@@ -9,6 +9,7 @@ type item struct {
 	name  string          // a path, a value, or the line of JSON
 	raw   json.RawMessage // the argument, where it came as JSON
 	root  string          // the directory on the command line that it was found in, or ""
+	past  *past           // what the journal knows of it; nil without a journal
 }
 
 // input is the item as a value of the JSON output: a line that is not JSON is its text.

@@ -17,6 +17,7 @@ import (
 // inputs, and asks the filters and stages.
 type job struct {
 	name    string
+	streams streams
 	flags   *runFlags
 	source  *source
 	task    task
@@ -31,10 +32,12 @@ type job struct {
 
 	counts   counts
 	tally    tally
-	end      error // why the run could not go on
-	complete bool  // every input was run, or skipped
+	lost     atomic.Int64 // items that failed in an earlier run, and were left out
+	end      error        // why the run could not go on
+	complete bool         // every input was run, or skipped
 
-	stopped atomic.Int32 // a stopReason
+	stopped   atomic.Int32 // a stopReason
+	exhausted atomic.Bool  // the inputs have come to their own end
 }
 
 // stopReason is why a run was asked to come to an end before that of its inputs.
@@ -47,7 +50,7 @@ const (
 )
 
 func newJob(s streams, command commandLine, flags *runFlags, src *source, t task) *job {
-	j := &job{name: command.function, command: command, flags: flags, source: src, task: t, console: newConsole(s.err)}
+	j := &job{name: command.function, streams: s, command: command, flags: flags, source: src, task: t, console: newConsole(s.err)}
 	j.out = newSink(j.console.beside(s.out))
 	j.options = []pool.Option{
 		pool.WithName(j.name),
@@ -124,7 +127,7 @@ func (j *job) work(ctx context.Context, p *pool.Pool) {
 	if j.end == nil {
 		j.end = j.source.Err()
 	}
-	j.complete = j.end == nil && !(j.flags.halt.failFast && j.tally.failed > 0)
+	j.complete = j.end == nil && j.exhausted.Load() && !(j.flags.halt.failFast && j.tally.failed > 0)
 }
 
 // cut takes why the items ended before their time. That the pool was closed is no news where the run
@@ -135,18 +138,30 @@ func (j *job) cut(err error) {
 	}
 }
 
-// print counts an outcome and prints it.
+// print counts an outcome and prints it, unless an earlier run has.
 func (j *job) print(o outcome) error {
+	if o.item.past.isPrinted() {
+		_ = j.task.add(o) // it has its part in the totals
+		return nil
+	}
 	j.tally.add(o)
 	if o.err != nil {
 		j.complain(o)
 	}
-	if err := j.render.item(o); err != nil {
-		return err
-	}
+	return j.out.together(func() error {
+		if err := j.render.item(o); err != nil {
+			return err
+		}
+		return j.recordPrinted(o)
+	})
+}
+
+func (j *job) recordPrinted(o outcome) error {
 	for _, r := range j.recorders {
 		if r, ok := r.(printRecorder); ok {
-			j.out.then(func() { r.printed(o) })
+			if err := r.printed(o); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -234,7 +249,20 @@ func (j *job) items(ctx context.Context) iter.Seq[item] {
 	for _, stage := range j.stages {
 		items = stage(ctx, items)
 	}
-	return placed(items)
+	return j.toTheEnd(placed(items))
+}
+
+// toTheEnd notes that items have come to their own end. A run that is stopped may read them no further, and
+// still get the result of each that was read.
+func (j *job) toTheEnd(items iter.Seq[item]) iter.Seq[item] {
+	return func(yield func(item) bool) {
+		for it := range items {
+			if !yield(it) {
+				return
+			}
+		}
+		j.exhausted.Store(j.whyStopped() == notStopped)
+	}
 }
 
 func (j *job) unstopped(items iter.Seq[item]) iter.Seq[item] {
@@ -298,7 +326,9 @@ func (j *job) fed(ctx context.Context, p *pool.Pool, items iter.Seq[item]) iter.
 func (j *job) recorded(p *pool.Pool, outcomes iter.Seq[outcome]) iter.Seq[outcome] {
 	return func(yield func(outcome) bool) {
 		for o := range outcomes {
-			if o.item.index >= 0 {
+			if o.item.past.isDone() {
+				j.counts.skipped.Add(1) // it was run by an earlier run
+			} else if o.item.index >= 0 {
 				j.counts.add(o.err != nil)
 				if j.end = j.record(o); j.end != nil {
 					return
@@ -370,7 +400,10 @@ func (j *job) verdict(ctx context.Context) int {
 	case cutShort && stopped == byFailures:
 		return j.early(j.flags.halt.text(), exitHalted)
 	}
-	if j.tally.failed > 0 {
+	if j.tally.failed > 0 || j.lost.Load() > 0 {
+		if !j.complete {
+			j.hint()
+		}
 		return exitItems
 	}
 	return exitOK

@@ -38,7 +38,7 @@ func mainIn(ctx context.Context) int {
 
 // run is the command as a function of its streams. It returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	streams := streams{in: stdin, out: stdout, err: stderr}
+	streams := streams{in: stdin, out: stdout, err: stderr, program: os.Args[0], args: args}
 	root := newRoot(streams)
 	root.SetArgs(append([]string{}, args...)) // never nil: cobra takes nil for os.Args
 	cmd, err := root.ExecuteContextC(ctx)

@@ -35,11 +35,12 @@ type runFlags struct {
 	results resultsPart
 	joblog  joblogPart
 	show    showPart
+	journal journalPart
 }
 
 // parts are all topics, in the order of the help.
 func (f *runFlags) parts() []part {
-	return []part{&f.workers, &f.foreign, &f.limits, &f.halt, &f.gate, &f.input, &f.output, &f.results, &f.joblog, &f.show}
+	return []part{&f.workers, &f.foreign, &f.limits, &f.halt, &f.gate, &f.input, &f.output, &f.results, &f.joblog, &f.show, &f.journal}
 }
 
 func (f *runFlags) define(cmd *cobra.Command) {
@@ -98,12 +99,11 @@ type recorder interface {
 	close(complete bool) error
 }
 
-// printRecorder is a recorder that wants to know what has been printed as well: in the order of the
-// inputs a result may wait for long until it is its turn.
+// printRecorder is a recorder whose records belong to what is printed: neither is to be there without the
+// other, however the run ends.
 type printRecorder interface {
 	recorder
-	// printed is told of each outcome whose line, if it has one, has been written to standard
-	// output without an error. It is called in the order of the lines and never twice at the
-	// same time, but not on record's goroutine, and must not write to standard output.
-	printed(o outcome)
+	// printed is told of each outcome when its line, if it has one, has been given to standard output
+	// and not yet been written. It is called in the order of the lines, on record's goroutine.
+	printed(o outcome) error
 }

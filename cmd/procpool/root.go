@@ -11,6 +11,9 @@ type streams struct {
 	in  io.Reader
 	out io.Writer
 	err io.Writer
+
+	program string   // as it was called
+	args    []string // what it was called with
 }
 
 func newRoot(s streams) *cobra.Command {

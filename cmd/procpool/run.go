@@ -27,7 +27,7 @@ func newRun(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run FUNCTION [INPUTS...]",
 		Short: "Run a function over files, values, lines or JSON Lines",
-		Long:  runLong + exitHelp(),
+		Long:  runLong + journalHelp + exitHelp(),
 	}
 	flags.define(cmd)
 	cmd.AddGroup(&cobra.Group{ID: "work", Title: "Functions:"}, &cobra.Group{ID: "trial", Title: "Functions for trying things out:"})

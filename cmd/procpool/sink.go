@@ -15,14 +15,24 @@ const (
 	sinkDelay = 20 * time.Millisecond
 )
 
+// committer writes records of what is printed together with it, so that neither is there without the other.
+type committer interface {
+	// Pending reports whether there are records to write.
+	Pending() bool
+	// Commit writes text to w, and the records.
+	Commit(text []byte, w io.Writer) error
+}
+
 // sink is standard output: whole lines, gathered for a moment.
 type sink struct {
-	w io.Writer
+	w       io.Writer
+	journal committer // nil where there is none; used under mu
 
 	mu    sync.Mutex
 	buf   []byte
-	timer *time.Timer // runs while buf waits
-	after []func()    // wait for buf to be written
+	timer *time.Timer // runs while something waits
+	since time.Time   // of the last flush, with a journal
+	held  bool        // together runs: there must be no flush
 	err   error       // the first one; nothing is written after it
 }
 
@@ -33,31 +43,60 @@ func (s *sink) line(text []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.buf = append(append(s.buf, text...), '\n')
-	if len(s.buf) >= sinkBuffer {
-		s.flushLocked()
-	} else if s.timer == nil {
-		s.timer = time.AfterFunc(sinkDelay, func() { _ = s.flush() })
-	}
+	s.flushInTime()
 	return s.err
 }
 
-// then calls f when all lines until now have been written, unless that fails. f must not use the sink.
-func (s *sink) then(f func()) {
+// together has the lines and the records that add adds written together, however long that takes.
+func (s *sink) together(add func() error) error {
+	s.hold(true)
+	err := add()
+	s.hold(false)
+	return err
+}
+
+func (s *sink) hold(held bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case s.err != nil:
-	case len(s.buf) == 0:
-		f()
-	default:
-		s.after = append(s.after, f)
+	if s.held = held; !held {
+		s.flushInTime()
 	}
 }
+
+// record adds records to the journal.
+func (s *sink) record(add func()) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	add()
+	s.flushInTime()
+	return s.err
+}
+
+// flushInTime writes what waits if it is enough, and else sees to it that it does not wait for long.
+func (s *sink) flushInTime() {
+	switch {
+	case s.held || !s.waits():
+	case len(s.buf) >= sinkBuffer, s.timer == nil && s.isOverdue():
+		s.flushLocked()
+	case s.timer == nil:
+		s.timer = time.AfterFunc(sinkDelay, func() { _ = s.flush() })
+	}
+}
+
+func (s *sink) waits() bool { return len(s.buf) > 0 || s.journal != nil && s.journal.Pending() }
+
+// isOverdue reports whether lines come so slowly that to gather them saves nothing. With a journal they
+// are not made to wait: a result of an hour's work must not be lost to a kill for that.
+func (s *sink) isOverdue() bool { return s.journal != nil && time.Since(s.since) > sinkDelay }
 
 // flush writes what waits, and returns the first error that there ever was.
 func (s *sink) flush() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.held {
+		s.timer = nil // it has run; hold starts another
+		return s.err
+	}
 	s.flushLocked()
 	return s.err
 }
@@ -67,17 +106,20 @@ func (s *sink) flushLocked() {
 		s.timer.Stop()
 		s.timer = nil
 	}
-	if s.err == nil && len(s.buf) > 0 {
-		_, s.err = s.w.Write(s.buf)
+	if s.err == nil && s.waits() {
+		s.err = s.write()
 	}
 	s.buf = s.buf[:0]
-	if s.err == nil {
-		for _, f := range s.after {
-			f()
-		}
+}
+
+func (s *sink) write() error {
+	if s.journal != nil {
+		err := s.journal.Commit(s.buf, s.w)
+		s.since = time.Now()
+		return err
 	}
-	clear(s.after)
-	s.after = s.after[:0]
+	_, err := s.w.Write(s.buf)
+	return err
 }
 
 // isDone reports whether nobody reads the output any more.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -72,4 +73,42 @@ func TestSinkTellsThatItsReaderIsGone(t *testing.T) {
 	s := newSink(w)
 	_ = s.line([]byte("x"))
 	assert.True(t, readerIsGone(s.flush()))
+}
+
+// fakeJournal notes what is committed, and when.
+type fakeJournal struct {
+	records int
+	commits []string
+}
+
+func (j *fakeJournal) Pending() bool { return j.records > 0 }
+
+func (j *fakeJournal) Commit(text []byte, w io.Writer) error {
+	j.commits = append(j.commits, fmt.Sprintf("%s%d records", text, j.records))
+	j.records = 0
+	_, err := w.Write(text)
+	return err
+}
+
+func TestSinkWritesALineAndItsRecordTogether(t *testing.T) {
+	journal := &fakeJournal{}
+	s := newSink(io.Discard)
+	s.journal = journal
+	require.NoError(t, s.together(func() error {
+		require.NoError(t, s.line([]byte("one")))
+		require.NoError(t, s.flush()) // as the timer does
+		assert.Empty(t, journal.commits)
+		return s.record(func() { journal.records++ })
+	}))
+	assert.Equal(t, []string{"one\n1 records"}, journal.commits)
+}
+
+func TestSinkWritesRecordsWithoutALine(t *testing.T) {
+	journal := &fakeJournal{}
+	s := newSink(io.Discard)
+	s.journal = journal
+	require.NoError(t, s.record(func() { journal.records++ }))
+	require.NoError(t, s.flush())
+	require.NoError(t, s.flush())
+	assert.Equal(t, []string{"1 records"}, journal.commits)
 }

@@ -72,6 +72,7 @@ func openThumbnail(fs *pflag.FlagSet) task {
 	job := func(path string) thumbnailJob { return thumbnailJob{Path: path, Out: *out, Size: *size} }
 	return &typed[thumbnailJob, thumbnailMade]{
 		fn:    thumbnail,
+		path:  func(j thumbnailJob) string { return j.Path },
 		parse: func(path string) (thumbnailJob, error) { return job(path), nil },
 		parseJSON: func(raw json.RawMessage) (thumbnailJob, error) {
 			var path string
