@@ -19,7 +19,7 @@ CORE ?= ./wire/... ./worker/... ./pool/... ./internal/...
 PLATFORMS ?= linux/amd64 linux/arm64 darwin/arm64 windows/amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test check tidy fmt-check vet-cross lint race fuzz soak-short soak faults bench bench-stat bench-profile bench-peers fix clean
+.PHONY: help demo build test check tidy fmt-check vet-cross lint race fuzz soak-short soak kills faults bench bench-stat bench-profile bench-peers fix clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ soak-short: ## Soak for a minute
 soak: ## Let everything happen to workers under load, for SOAK (20m), then kill 500; SEED=n draws the same again
 	$(GO) run ./internal/soak -for $(SOAK) $(if $(SEED),-seed $(SEED))
 	$(GO) run ./internal/soak -kills 500 $(if $(SEED),-seed $(SEED))
+
+kills: ## Kill a run of two million lines ten times, resume it each time, and count the lines that came (SEED=n kills at the same moments)
+	PROCPOOL_KILL_LINES=2000000 PROCPOOL_KILL_SEED=$(SEED) $(GO) test -count 1 -run KilledTenTimesLeaves -v ./cmd/procpool
 
 faults: ## Run the tests of all faults in each of their settings, and write FAULTS.md (about ten minutes)
 	$(GO) run ./internal/faults/table
