@@ -68,8 +68,10 @@
 //
 // A tracer (WithTracer) is told of each job by the goroutine that the job belongs to: what becomes of its batches is noted under core.mu and waits there
 // (trail.go).
+//
 // A worker can be looked into while it works (inspect.go): one request at a time is with it, in an Inspect frame that it hears at once; its answer comes in
 // Findings, between whatever else it sends.
+//
 // Insights tells where the time went. What it tells is written down where the pool has its lock and has read the clock anyway: when a batch is given to a worker and when
 // a frame of results has come (figures.go), in histograms of fixed size for each function (histogram.go), and in a ledger for each slot, in which every moment of a process is
 // starting, initializing, working, waiting, idle or ending (ledger.go). While somebody observes the pool, by WithInsights or Observe, some batches are sent with the request to time each task,

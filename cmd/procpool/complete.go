@@ -27,6 +27,7 @@ var placeholders = map[string]struct {
 	"HOW":         {cobra.ShellCompDirectiveNoFileComp, []string{"auto", "plain", "none"}},
 	"SECTIONS":    {cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace, bench.Names()},
 	"ADDR":        {cobra.ShellCompDirectiveNoFileComp, []string{"127.0.0.1:8080", "[::1]:8080"}},
+	"TOKEN":       {cobra.ShellCompDirectiveNoFileComp, nil},
 	"TEXT":        {cobra.ShellCompDirectiveNoFileComp, nil},
 	"FILE":        {cobra.ShellCompDirectiveDefault, nil},
 	"ARGV":        {cobra.ShellCompDirectiveDefault, nil},

@@ -71,12 +71,12 @@ func (g *tokenGate) isToken(text string) bool {
 	return subtle.ConstantTimeCompare(sum[:], g.token[:]) == 1
 }
 
-const refusal = `{"error":"this run asks for its token: open the link that it has printed, or add ?token=TOKEN, or send the header Authorization: Bearer TOKEN"}` + "\n"
+const askForToken = `{"error":"this run asks for its token: open the link that it has printed, or add ?token=TOKEN, or send the header Authorization: Bearer TOKEN"}` + "\n"
 
 func (g *tokenGate) refuse(w http.ResponseWriter) {
 	w.Header().Set("WWW-Authenticate", `Bearer realm="procpool"`)
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusUnauthorized)
-	_, _ = io.WriteString(w, refusal) // whoever asked may have gone
+	_, _ = io.WriteString(w, askForToken) // whoever asked may have gone
 }

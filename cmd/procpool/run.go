@@ -45,7 +45,7 @@ func newRun(s streams) *cobra.Command {
 		if args := failed.Flags().Args(); failed == cmd && len(args) > 0 && !failed.Flags().Changed("command") {
 			return noSuchFunction(failed, args)
 		}
-		return err
+		return cmd.Root().FlagErrorFunc()(failed, err)
 	})
 	return cmd
 }
