@@ -24,7 +24,7 @@ import (
 // terminal is a real one: a pane of a tmux server of its own, in which a shell runs.
 type terminal struct {
 	t      *testing.T
-	server string
+	server string // its socket
 }
 
 const (
@@ -37,8 +37,11 @@ func openTerminal(t *testing.T, width, height int) *terminal {
 	if _, err := exec.LookPath("tmux"); err != nil {
 		t.Skip("there is no tmux here")
 	}
-	term := &terminal{t, fmt.Sprintf("procpool-test-%d-%d", os.Getpid(), time.Now().UnixNano())}
-	t.Cleanup(func() { _ = exec.Command("tmux", "-L", term.server, "kill-server").Run() })
+	dir, err := os.MkdirTemp("/tmp", "tm")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	term := &terminal{t, dir + "/tmux"}
+	t.Cleanup(func() { _ = exec.Command("tmux", "-S", term.server, "kill-server").Run() })
 	term.do("-u", "-f", os.DevNull, "new-session", "-d", "-x", strconv.Itoa(width), "-y", strconv.Itoa(height), "env LC_ALL=C.UTF-8 PS1='"+prompt+"' sh")
 	term.waitFor(prompt)
 	return term
@@ -49,7 +52,7 @@ func (term *terminal) do(args ...string) string {
 	term.t.Helper()
 	ctx, cancel := context.WithTimeout(term.t.Context(), tmuxPatience)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, "tmux", append([]string{"-L", term.server}, args...)...).CombinedOutput()
+	out, err := exec.CommandContext(ctx, "tmux", append([]string{"-S", term.server}, args...)...).CombinedOutput()
 	require.NoError(term.t, err, "tmux %v: %s", args, out)
 	return string(out)
 }

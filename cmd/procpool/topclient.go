@@ -50,8 +50,7 @@ func (c *poolClient) ask(ctx context.Context, method, path string) (*http.Respon
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		var wrapped *url.Error // it would repeat a URL that nobody typed
-		if errors.As(err, &wrapped) {
+		if wrapped, ok := errors.AsType[*url.Error](err); ok { // it would repeat a URL that nobody typed
 			err = wrapped.Err
 		}
 		return nil, err
@@ -132,7 +131,7 @@ type snapshots struct {
 
 // Watch begins a stream of snapshots.
 func (c *poolClient) Watch(ctx context.Context) (top.Stream, error) {
-	resp, err := c.ask(ctx, http.MethodGet, "/events")
+	resp, err := c.ask(ctx, http.MethodGet, "/events") //nolint:bodyclose // Close does
 	if err != nil {
 		return nil, err
 	}

@@ -81,7 +81,7 @@ func TestNothingThatAPoolSaysCanDriveTheTerminal(t *testing.T) {
 	for _, bad := range []string{"\x1b", "\x07", "\u202e", "\r", "\t"} {
 		require.NotContains(t, text, bad)
 	}
-	require.Equal(t, 3, len(strings.Split(s.Failures[0].Stderr, "\n")), "lines stay lines")
+	require.Len(t, strings.Split(s.Failures[0].Stderr, "\n"), 3, "lines stay lines")
 	require.NotContains(t, s.Failures[0].Error, "\n")
 }
 

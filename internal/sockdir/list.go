@@ -101,7 +101,7 @@ func listens(ctx context.Context, path string) bool {
 	}
 	s, _ := Parse(path)
 	if errors.Is(err, syscall.ECONNREFUSED) && (refusedMeansDead || !IsAlive(s.PID)) {
-		_ = os.Remove(path)
+		_ = os.Remove(path) //nolint:gosec // the user chooses the directory
 	}
 	return errors.Is(err, context.DeadlineExceeded) // its backlog is full: a program that is stopped
 }

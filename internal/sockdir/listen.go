@@ -83,19 +83,19 @@ func plain(name string, most int) string {
 // listenAt makes the socket under another name first: one that can be found is one that answers, so who finds one that does not may remove it.
 func listenAt(path string) (*Listener, error) {
 	temp := path + unborn
-	_ = os.Remove(temp) // of a dead process that had our number
+	_ = os.Remove(temp) //nolint:gosec // of a dead process that had our number, where the user wants it
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: temp, Net: "unix"})
 	if err != nil {
 		return nil, fmt.Errorf("procpool: opening a socket: %w", err)
 	}
 	l.SetUnlinkOnClose(false)
-	err = os.Chmod(temp, 0o600)
+	err = os.Chmod(temp, 0o600) //nolint:gosec // the user chooses the directory
 	if err == nil {
-		err = os.Rename(temp, path)
+		err = os.Rename(temp, path) //nolint:gosec // the user chooses the directory
 	}
 	if err != nil {
 		_ = l.Close()
-		_ = os.Remove(temp)
+		_ = os.Remove(temp) //nolint:gosec // the user chooses the directory
 		return nil, fmt.Errorf("procpool: opening a socket: %w", err)
 	}
 	return &Listener{Listener: l, Path: path}, nil

@@ -60,7 +60,7 @@ func places() ([]string, error) {
 
 // isOwn reports whether dir is a directory of this user.
 func isOwn(dir string) bool {
-	info, err := os.Stat(dir)
+	info, err := os.Stat(dir) //nolint:gosec // the user chooses the directory
 	if err != nil || !info.IsDir() {
 		return false
 	}
