@@ -83,6 +83,12 @@ type inspection struct {
 	timer  *time.Timer // makes it late; runs from when it is sent
 }
 
+// inspections is what one worker is asked. Under core.mu.
+type inspections struct {
+	queue []*inspection // in the order in which they came; the worker has the first
+	last  uint64        // the id of the last that was sent
+}
+
 // inspect asks the worker of a slot, and waits for the answer.
 func (c *core) inspect(ctx context.Context, slot int, body wire.InspectBody) ([]byte, error) {
 	if ctx.Err() != nil {
@@ -134,7 +140,7 @@ func (c *core) inspectableLocked(slot int) (*proc, error) {
 		return nil, p.errorf("the program does not say in its hello that it can be looked into (see package wire): %w", errors.ErrUnsupported)
 	case p.killed || p.stopSent || p.bye:
 		return nil, p.errorf("it is on its way out")
-	case len(p.inspections) > 0 && p.inspections[0].late:
+	case len(p.inspect.queue) > 0 && p.inspect.queue[0].late:
 		return nil, p.errorf("it has not answered an earlier request yet")
 	}
 	return p, nil
@@ -168,15 +174,15 @@ func (p *proc) errorf(format string, args ...any) error {
 
 // inspectLocked asks the worker when it is q's turn.
 func (p *proc) inspectLocked(q *inspection) {
-	p.inspections = append(p.inspections, q)
-	if len(p.inspections) == 1 {
+	p.inspect.queue = append(p.inspect.queue, q)
+	if len(p.inspect.queue) == 1 {
 		p.sendInspectLocked(q)
 	}
 }
 
 func (p *proc) sendInspectLocked(q *inspection) {
-	p.lastInspect++
-	q.id = p.lastInspect
+	p.inspect.last++
+	q.id = p.inspect.last
 	p.sendLocked(wire.AppendInspect(nil, q.id, &q.body))
 	q.timer = time.AfterFunc(q.body.Time+inspectTime, func() {
 		p.core.mu.Lock()
@@ -199,10 +205,10 @@ func (q *inspection) endLocked(err error) {
 // withdrawInspectionLocked ends a request for which nobody waits any more. If the worker has it, it is told.
 func (p *proc) withdrawInspectionLocked(q *inspection) {
 	q.endLocked(context.Canceled) // which nobody sees
-	at := slices.Index(p.inspections, q)
+	at := slices.Index(p.inspect.queue, q)
 	switch {
 	case at > 0:
-		p.inspections = slices.Delete(p.inspections, at, at+1)
+		p.inspect.queue = slices.Delete(p.inspect.queue, at, at+1)
 	case at == 0:
 		p.sendLocked(wire.AppendControl(nil, wire.Inspect, q.id, wire.InspectWithdraw, nil))
 	}
@@ -210,14 +216,14 @@ func (p *proc) withdrawInspectionLocked(q *inspection) {
 
 // inspectionLateLocked ends a request that the worker does not answer, and those that wait behind it.
 func (p *proc) inspectionLateLocked(q *inspection) {
-	if len(p.inspections) == 0 || p.inspections[0] != q {
+	if len(p.inspect.queue) == 0 || p.inspect.queue[0] != q {
 		return
 	}
 	err := p.errorf("no answer within %v", q.body.Time+inspectTime)
-	for _, waiting := range p.inspections[1:] {
+	for _, waiting := range p.inspect.queue[1:] {
 		waiting.endLocked(err)
 	}
-	p.inspections = p.inspections[:1:1]
+	p.inspect.queue = p.inspect.queue[:1:1]
 	q.late = true
 	if !q.ended {
 		q.endLocked(err)
@@ -230,10 +236,10 @@ func (p *proc) finding(f wire.Frame) error {
 	c := p.core
 	c.mu.Lock()
 	defer c.unlock()
-	if len(p.inspections) == 0 || p.inspections[0].id != f.ID {
+	if len(p.inspect.queue) == 0 || p.inspect.queue[0].id != f.ID {
 		return illegal(f, "nobody asked")
 	}
-	q := p.inspections[0]
+	q := p.inspect.queue[0]
 	if err := wire.CheckFinding(f, q.size); err != nil {
 		return err
 	}
@@ -249,12 +255,12 @@ func (p *proc) finding(f wire.Frame) error {
 	}
 	q.endLocked(nil)
 	q.timer.Stop()
-	p.inspections = slices.Delete(p.inspections, 0, 1)
+	p.inspect.queue = slices.Delete(p.inspect.queue, 0, 1)
 	switch {
 	case p.stopSent:
 		p.endInspectionsLocked()
-	case len(p.inspections) > 0:
-		p.sendInspectLocked(p.inspections[0])
+	case len(p.inspect.queue) > 0:
+		p.sendInspectLocked(p.inspect.queue[0])
 	}
 	return nil
 }
@@ -273,13 +279,13 @@ func (p *proc) endInspectionsLocked() {
 	if p.core.closed {
 		err = ErrClosed
 	}
-	for _, q := range p.inspections {
+	for _, q := range p.inspect.queue {
 		q.endLocked(err)
 		if q.timer != nil {
 			q.timer.Stop()
 		}
 	}
-	p.inspections = nil
+	p.inspect.queue = nil
 }
 
 // printable replaces what could drive a terminal, and what is no text.

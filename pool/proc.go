@@ -71,40 +71,39 @@ type proc struct {
 	renew chan struct{} // closed when a replacement is wanted
 
 	// Under core.mu.
-	inspections []*inspection // in the order in which they came; the worker has the first
-	lastInspect uint64
-	greeted     bool // it has been told Welcome: it reads
-	ready       bool
-	hoard       int                     // its place among the hoarders, from 1 on; 0 where it is none
-	heard       time.Time               // when it last answered something, or got the first batch of those that are in flight
-	dirty       bool                    // is in core.dirty
-	reserve     bool                    // was a spare
-	inflight    []*batch                // in the order in which they were sent; the worker answers in this order
-	fetched     map[blob.Token]struct{} // shared memory that it may have mapped
-	lastID      uint64
-	received    uint64 // bytes of ring items that came by the pipe
-	quota       int    // tasks that it may still be given; counts only where tasks are limited
-	tasks       int    // tasks started, as far as results tell
-	retiring    bool   // gets no more tasks; a replacement is being started
-	replaced    bool   // the replacement is there
-	leaving     bool   // gets no more tasks and will be told to stop
-	bye         bool   // announced that it leaves
-	heart       heart
-	life        life
-	watchdog    watchdog
-	overdue     *overdue
-	noticed     int64      // when the running task was announced, by shm.Clock; from a worker without a page
-	recalls     int        // Recalls that are not answered
-	killed      bool       // by the pool
-	reason      ExitReason // why the pool ended it; "" if it did not
-	cause       error      // what made the pool kill it
-	quiet       chan struct{}
-	pending     *batch // an initializer or finalizer is in flight: who waits for it
-	verdict     chan error
-	stopSent    bool
-	started     time.Time
-	head        []byte // memory for the next frame's header and head
-	mark        int64  // position in standard error where the running task began, as far as the parent can tell
+	greeted  bool // it has been told Welcome: it reads
+	ready    bool
+	inspect  inspections
+	hoard    int                     // its place among the hoarders, from 1 on; 0 where it is none
+	heard    time.Time               // when it last answered something, or got the first batch of those that are in flight
+	dirty    bool                    // is in core.dirty
+	reserve  bool                    // was a spare
+	inflight []*batch                // in the order in which they were sent; the worker answers in this order
+	fetched  map[blob.Token]struct{} // shared memory that it may have mapped
+	lastID   uint64
+	received uint64 // bytes of ring items that came by the pipe
+	quota    int    // tasks that it may still be given; counts only where tasks are limited
+	tasks    int    // tasks started, as far as results tell
+	retiring bool   // gets no more tasks; a replacement is being started
+	replaced bool   // the replacement is there
+	leaving  bool   // gets no more tasks and will be told to stop
+	bye      bool   // announced that it leaves
+	heart    heart
+	life     life
+	watchdog watchdog
+	overdue  *overdue
+	noticed  int64      // when the running task was announced, by shm.Clock; from a worker without a page
+	recalls  int        // Recalls that are not answered
+	killed   bool       // by the pool
+	reason   ExitReason // why the pool ended it; "" if it did not
+	cause    error      // what made the pool kill it
+	quiet    chan struct{}
+	pending  *batch // an initializer or finalizer is in flight: who waits for it
+	verdict  chan error
+	stopSent bool
+	started  time.Time
+	head     []byte // memory for the next frame's header and head
+	mark     int64  // position in standard error where the running task began, as far as the parent can tell
 }
 
 // drainTime is how long the parent reads on after a process has ended. What the process wrote is there already; the bound is for

@@ -374,16 +374,23 @@ func (j *job) leave(ctx context.Context, p *pool.Pool) {
 
 // tell says on standard error what the run came to.
 func (j *job) tell(p *pool.Pool, workers int) {
-	if j.flags.show.quiet || j.out.isDone() {
+	if j.out.isDone() {
 		return
 	}
-	for _, epilogue := range j.epilogues {
-		if text := epilogue(p); text != "" {
-			j.console.show(text)
+	if !j.flags.show.quiet {
+		j.show(p, j.epilogues)
+		if !j.flags.show.noSummary {
+			j.console.show(j.tally.table(p.Stats(), workers, j.rows))
 		}
 	}
-	if !j.flags.show.noSummary {
-		j.console.show(j.tally.table(p.Stats(), workers, j.rows))
+	j.show(p, j.appendices)
+}
+
+func (j *job) show(p *pool.Pool, texts []func(*pool.Pool) string) {
+	for _, text := range texts {
+		if text := text(p); text != "" {
+			j.console.show(text)
+		}
 	}
 }
 

@@ -84,6 +84,9 @@ type hooks struct {
 	// epilogues return text for standard error after a run, before the summary's place; "" is none.
 	// They are not asked for with --quiet.
 	epilogues []func(*pool.Pool) string
+	// appendices return text for standard error too, behind the summary, also with --quiet: it was
+	// asked for.
+	appendices []func(*pool.Pool) string
 	// rows return what is to stand in the summary too.
 	rows []func() (name, value string)
 	// hints return a line that says how to go on with a run that has ended before its inputs; ""

@@ -18,7 +18,7 @@ func (i *insightsPart) check(*runFlags, func(string) bool) error { return nil }
 func (i *insightsPart) join(j *job) error {
 	if i.wanted {
 		j.options = append(j.options, pool.WithInsights())
-		j.epilogues = append(j.epilogues, func(p *pool.Pool) string { return insightsText(p.Insights()) })
+		j.appendices = append(j.appendices, func(p *pool.Pool) string { return insightsText(p.Insights()) })
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ type terminal struct {
 }
 
 const (
-	prompt  = "ready>"
+	prompt       = "ready>"
 	tmuxPatience = 20 * time.Second // for something to be seen
 )
 
