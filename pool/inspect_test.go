@@ -194,7 +194,10 @@ func TestRequestsThatCannotBeAreRefusedWithAReason(t *testing.T) {
 	require.NoError(t, closed.Close())
 	inline := pooltest.New(t, pool.WithWorkers(1), pool.WithInline())
 	idlers := pooltest.New(t, pool.WithWorkers(1), pool.WithIdleTimeout(0, time.Millisecond))
-	require.Eventually(t, func() bool { return strings.Contains(idlers.KillWorker(0, 1).Error(), "no process") }, 20*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool {
+		_, err := idlers.Goroutines(t.Context(), 0)
+		return err != nil && strings.Contains(err.Error(), "no process")
+	}, 20*time.Second, time.Millisecond)
 	ended, cancel := context.WithCancelCause(t.Context())
 	cancel(errors.New("enough"))
 	ctx := t.Context()
