@@ -73,3 +73,29 @@ func TestSinkTellsThatItsReaderIsGone(t *testing.T) {
 	_ = s.line([]byte("x"))
 	assert.True(t, readerIsGone(s.flush()))
 }
+
+func TestSinkTellsWhatHasBeenWritten(t *testing.T) {
+	var written []byte
+	s := newSink(writerFunc(func(p []byte) (int, error) {
+		written = append(written, p...)
+		return len(p), nil
+	}))
+	var told []string
+	for _, text := range []string{"one", "two"} {
+		require.NoError(t, s.line([]byte(text)))
+		s.then(func() { told = append(told, text+" behind "+string(written)) })
+	}
+	require.NoError(t, s.flush())
+	s.then(func() { told = append(told, "at once") })
+	require.Len(t, told, 3)
+	assert.Contains(t, told[0], "one behind one\n") // and "two", unless the moment was over
+	assert.Equal(t, []string{"two behind one\ntwo\n", "at once"}, told[1:])
+}
+
+func TestSinkDoesNotTellOfWhatWasNotWritten(t *testing.T) {
+	s := newSink(writerFunc(func([]byte) (int, error) { return 0, errors.New("disk full") }))
+	_ = s.line([]byte("one"))
+	s.then(func() { t.Error("it was not written") })
+	require.Error(t, s.flush())
+	s.then(func() { t.Error("nothing is written any more") })
+}
