@@ -51,8 +51,8 @@ func TestProgramWithoutMainIsToldWhatToPaste(t *testing.T) {
 func TestFragmentsCompile(t *testing.T) {
 	text, ok := strings.CutSuffix(program(t), mainOf(t))
 	require.True(t, ok)
-	text = strings.Replace(text, "import (", "import (\n\t\"iter\"\n\t\"time\"", 1)
-	text += "func main() { worker.Main() }\n\nvar _, _ = fmt.Sprint, time.Second\n"
+	text = strings.Replace(text, "import (", "import (\n\t\"iter\"\n\t\"net/http\"\n\t\"time\"\n\t\"github.com/procpool/procpool/pool/monitor\"", 1)
+	text += "func main() { worker.Main() }\n\nvar _, _, _ = fmt.Sprint, time.Second, monitor.Handler\n"
 	for _, fragment := range blocks(t, "go")[1:] {
 		if registers(fragment) {
 			text += fragment
@@ -60,12 +60,12 @@ func TestFragmentsCompile(t *testing.T) {
 		}
 		text += strings.NewReplacer("FRAGMENT", fragment).Replace(`
 var _ = func(ctx context.Context, p *pool.Pool, lines iter.Seq[string], files []string) (err error) {
-	counts, total := []int{}, 0
+	counts, total, mux := []int{}, 0, http.NewServeMux()
 	{
 		FRAGMENT
 		_, _ = p, err
 	}
-	_, _ = counts, total
+	_, _, _ = counts, total, mux
 	return nil
 }
 `)
@@ -105,7 +105,7 @@ func TestBlobsRunAsWritten(t *testing.T) {
 
 func TestNamesExist(t *testing.T) {
 	text := readme(t)
-	for pkg, dir := range map[string]string{"pool": "pool", "worker": "worker", "wire": "wire", "pooltest": "pool/pooltest", "tracing": "pool/tracing"} {
+	for pkg, dir := range map[string]string{"pool": "pool", "worker": "worker", "wire": "wire", "pooltest": "pool/pooltest", "tracing": "pool/tracing", "monitor": "pool/monitor"} {
 		have := exported(t, filepath.Join(root, dir))
 		for _, match := range regexp.MustCompile(`\b`+pkg+`\.([A-Z]\w*)`).FindAllStringSubmatch(text, -1) {
 			require.True(t, have[match[1]], "README.md speaks of %s", match[0])
