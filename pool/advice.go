@@ -314,7 +314,7 @@ func percent(part, whole time.Duration) int {
 func short(d time.Duration) time.Duration {
 	for unit := time.Duration(1); ; unit *= 10 {
 		if d < 100*unit {
-			return (d + unit/2) / unit * unit
+			return d + unit/2 - (d+unit/2)%unit
 		}
 	}
 }
