@@ -26,6 +26,9 @@ func privateMemory(t *testing.T, pid int) int {
 }
 
 func TestAWorkerAtRestGivesItsGarbageBack(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector keeps memory of its own")
+	}
 	p := pooltest.New(t, pool.WithWorkers(1))
 	_, err := pool.Call(t.Context(), p, benchSuccessor, 1)
 	require.NoError(t, err)
