@@ -12,7 +12,8 @@ import (
 // nothing to do but to wait for it. So he says in the page that he waits; a worker that sees that leaves the answer where it is and wakes him. That
 // saves a read, a write, and waking first recv and then the caller, which together took longer than all else in a call.
 //
-// It is for a task that has its worker for itself and is known to be short. What the worker has sent before, for the same task, keeps its order: where
+// It is for a task that has its worker for itself and is known to be short. Nothing is sent behind it: the worker does not know when the answer is taken, and takes
+// its place in the ring for free. What the worker has sent before, for the same task, keeps its order: where
 // there is any, the answer goes through the pipe.
 //
 // Neither side falls asleep at once: what they wait for is mostly there within a few microseconds (internal/spin).
@@ -54,8 +55,8 @@ func (p *proc) hear(c *call) bool {
 	return c.released()
 }
 
-// collect takes the answer to a batch that the worker has left in the ring, if it has and nobody else has taken it: its caller, or recv, whom the next
-// batch's answer may have reached before. What the worker says is checked as any frame is.
+// collect takes the answer to a batch that the worker has left in the ring, if it has: the process may have been buried meanwhile. What the worker says is checked as
+// any frame is.
 func (p *proc) collect(b *batch) error {
 	c := p.core
 	c.mu.Lock()

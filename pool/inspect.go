@@ -131,6 +131,9 @@ func (c *core) inspectableLocked(slot int) (*proc, error) {
 	if p == nil {
 		p = s.starting // its initializer may be what is of interest
 	}
+	if _, lives := c.live[p]; !lives {
+		p = nil // it is buried, and who started it has yet to see that
+	}
 	switch {
 	case p == nil:
 		return nil, s.emptyLocked()
@@ -210,6 +213,8 @@ func (p *proc) withdrawInspectionLocked(q *inspection) {
 	case at > 0:
 		p.inspect.queue = slices.Delete(p.inspect.queue, at, at+1)
 	case at == 0:
+		q.body.Time = 0 // nobody wants it to look any longer
+		q.timer.Reset(inspectTime)
 		p.sendLocked(wire.AppendControl(nil, wire.Inspect, q.id, wire.InspectWithdraw, nil))
 	}
 }

@@ -217,11 +217,6 @@ func (p *proc) results(f wire.Frame) error {
 	}
 	m := p.measure(f)
 	c := p.core
-	if before := p.leftBefore(f.ID); before != nil {
-		if err := p.collect(before); err != nil {
-			return err
-		}
-	}
 	c.mu.Lock()
 	b, err := p.matchLocked(f)
 	if err != nil {
@@ -275,16 +270,6 @@ func (p *proc) acceptLocked(b *batch, head *wire.ResultsHead, items []byte, n, f
 	c.speedOf(b).add(head.Exec, n)
 	p.noteLocked(b, from, n, failed, head.Exec, items)
 	return false
-}
-
-// leftBefore returns the batch before the one of that id, if its answer may lie in the ring.
-func (p *proc) leftBefore(id uint64) *batch {
-	p.core.mu.Lock()
-	defer p.core.mu.Unlock()
-	if len(p.inflight) > 1 && p.inflight[0].id != id && p.inflight[0].heard != 0 {
-		return p.inflight[0]
-	}
-	return nil
 }
 
 // matchLocked finds the batch that a Results frame answers: the oldest that is not answered.

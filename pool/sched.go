@@ -66,7 +66,7 @@ func (p *proc) roomLocked() bool {
 	if len(p.inflight) == 0 {
 		return true
 	}
-	if p.page == nil || len(p.inflight) >= wire.MaxBatches-1 || p.stuckLocked() { // one is kept for the finalizer
+	if p.page == nil || len(p.inflight) >= wire.MaxBatches-1 || p.inflight[0].heard != 0 || p.stuckLocked() { // one is kept for the finalizer
 		return false
 	}
 	ahead := time.Duration(0)

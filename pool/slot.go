@@ -277,6 +277,11 @@ func (s *slot) failed(err error) bool {
 		return false
 	}
 	s.starting = nil
+	if s.told && s.state != StateBroken && errors.Is(err, errKilled) { // which says nothing about the next one
+		c.noteLocked(c.log.Warn, "a worker was killed while it started", "slot", s.id, "error", err)
+		c.unlock()
+		return true
+	}
 	now := time.Now()
 	s.recent = append(s.recent, now)
 	s.recent = slices.DeleteFunc(s.recent, func(t time.Time) bool { return now.Sub(t) > c.cfg.restartPer })

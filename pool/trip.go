@@ -173,6 +173,7 @@ func (b *batch) endTrip(head *wire.ResultsHead, shared bool) {
 func (t *trip) timing(s stamp, item *wire.Result, argBytes int) Timing {
 	out := Timing{ArgBytes: argBytes, ResultBytes: len(item.Value)}
 	cost, told := item.Cost()
+	cost.Exec = min(cost.Exec, t.received.since(t.given)) // the worker's word
 	out.Exec, out.CPU = cost.Exec, cost.CPU
 	if s.made > 0 && t.given > 0 {
 		out.Queued = t.given.since(s.made)

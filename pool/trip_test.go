@@ -39,6 +39,7 @@ func TestTimesThatCannotBeAreCutToWhatCan(t *testing.T) {
 		got := b.travel.trip.timing(stamp{given - 20, given - 10}, &item, 1)
 		b.travel.trip.taken(&got, b.travel.trip.received+5, b.travel.trip.received+7)
 		require.Equal(t, (b.travel.trip.received + 7).since(given-20), got.Total(), "%+v", got)
+		require.LessOrEqual(t, got.Exec, b.travel.trip.received.since(given))
 		for _, d := range []time.Duration{got.Write, got.Pipe, got.Waiting, got.DecodeArg, got.Run, got.EncodeResult, got.Held, got.Return} {
 			require.GreaterOrEqual(t, d, time.Duration(0), "%+v", got)
 		}

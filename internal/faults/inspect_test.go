@@ -227,6 +227,29 @@ func TestAWorkerThatDoesNotAnswerAnInspectEndsItWithAnError(t *testing.T) {
 	assert.Equal(t, 1, s.started())
 }
 
+func TestARequestDoesNotWaitForTheTimeOfOneThatWasWithdrawn(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes ten seconds")
+	}
+	_, opts := puppets(t, func(p *puppet) {
+		p.inspected()
+		p.asked(wire.InspectAsk)
+		p.asked(wire.InspectWithdraw)
+		p.serve()
+	})
+	f := start(t, 1, append(opts, pool.WithHeartbeat(0))...)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	_, err := f.Profile(ctx, 0, "cpu", time.Hour)
+	assert.ErrorIs(t, err, context.DeadlineExceeded)
+	ended := make(chan error, 1)
+	go func() {
+		_, err := f.Goroutines(context.Background(), 0)
+		ended <- err
+	}()
+	assert.ErrorContains(t, recv(t, ended), "no answer within 10s")
+}
+
 func TestAStoppedWorkerIsKilledByKillWorkerAndLosesItsTaskAlone(t *testing.T) {
 	f := start(t, 1, pool.WithHeartbeat(0))
 	pid := f.pidAt(0)

@@ -14,6 +14,10 @@ const (
 
 // events sends what happens as server-sent events: history, then a snapshot each second, and end as the last one when the pool has ended.
 func (h *handler) events(w http.ResponseWriter, r *http.Request) {
+	if isForeign(r) {
+		fail(w, http.StatusForbidden, "a page of another site may not watch, nor keep others from it")
+		return
+	}
 	if !h.streams.take(w, "event streams") {
 		return
 	}

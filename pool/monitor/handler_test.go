@@ -60,6 +60,7 @@ func TestEachRequestHasItsAnswer(t *testing.T) {
 		{readOnly, "POST /", nil, 405, "GET, HEAD"},
 		{readOnly, "POST /snapshot", nil, 405, "GET, HEAD"},
 		{readOnly, "DELETE /events", nil, 405, "GET"},
+		{readOnly, "GET /events", []string{"Sec-Fetch-Site", "cross-site"}, 403, "another site"},
 		{readOnly, "GET /workers/1/goroutines", nil, 200, "goroutines of 1"},
 		{readOnly, "GET /workers/9/goroutines", nil, 404, "slot 9 has no process"},
 		{readOnly, "GET /workers/-1/goroutines", nil, 400, "not the number of a slot"},
