@@ -184,6 +184,34 @@ func TestPercentilesAreThoseOfTheTimeBetween(t *testing.T) {
 	require.Equal(t, Spread{}, after.since(after))
 }
 
+func TestTheMaximumIsTheTrueOneWhereItIsKnownAndNoPercentileExceedsIt(t *testing.T) {
+	const end = 5368709120 * time.Nanosecond // of the bucket that has 5 s
+	of := func(longest time.Duration, buckets ...pool.Bucket) latency {
+		d := pool.Distribution{Mean: time.Second, Max: longest, Buckets: buckets}
+		for _, b := range buckets {
+			d.Count += b.Count
+		}
+		return latencyOf([]pool.FuncInsights{{Total: d}, {Total: pool.Distribution{}}})
+	}
+	low := of(5*time.Second, pool.Bucket{Below: end, Count: 3})
+	got := low.since(latency{})
+	require.Equal(t, 5.0, got.Max)
+	require.Equal(t, []float64{5, 5, 5}, []float64{got.P50, got.P90, got.P99}, "the middle of the bucket is more")
+
+	high := of(5300*time.Millisecond, pool.Bucket{Below: end, Count: 4})
+	got = high.since(low)
+	require.Equal(t, 5.3, got.Max, "it is in the upper part of its bucket")
+	require.LessOrEqual(t, got.P99, got.Max)
+
+	later := of(5300*time.Millisecond, pool.Bucket{Below: time.Second, Count: 2}, pool.Bucket{Below: end, Count: 4})
+	got = later.since(high)
+	require.Equal(t, 1.0, got.Max, "the longest of all was earlier: the end of the bucket is all that is known")
+	require.Less(t, got.P99, got.Max)
+
+	endless := of(100*time.Hour, pool.Bucket{Below: 1 << 43, Count: 1})
+	require.Equal(t, 360_000.0, endless.since(latency{}).Max, "longer than the last bucket")
+}
+
 func TestASnapshotIsBoundedHoweverMuchThereIs(t *testing.T) {
 	long := make([]byte, 64<<10)
 	for i := range long {

@@ -80,7 +80,8 @@ type Rates struct {
 	Received  float64 `json:"received"`
 }
 
-// Spread is how a duration was spread, in seconds.
+// Spread is how a duration was spread, in seconds. In a Function, Max is exact. In the latency over the last seconds no task took longer than Max; it is exact if none took
+// as long since the pool began, else it may be an eighth too much. No percentile exceeds it.
 type Spread struct {
 	Count int64   `json:"count"`
 	Mean  float64 `json:"mean"`

@@ -160,6 +160,7 @@ Words
                    in none (pipes, encoding); with nothing to do
   queue            waiting: no worker has them; running: a worker has them
   latency          of single tasks: queue, run and transfer together
+                   over the last seconds; max may be an eighth too much
   rate             tasks done per second, with what it was lately
 
 States
