@@ -119,13 +119,15 @@ func TestWhoAsksAgainAndAgainSeesRatesAndCostsLittle(t *testing.T) {
 		s := c.snapshot()
 		require.InDelta(t, 90, s.Rates.Over, 1, "at first they are those since the pool began")
 		require.False(t, s.ReadOnly)
+		require.Nil(t, s.Workers[0].CPUShare, "it takes two looks to know")
+		require.NotContains(t, string(encode(s)), "cpu_share")
 		for range 1000 {
 			time.Sleep(10 * time.Millisecond)
 			s = c.snapshot()
 		}
 		require.InDelta(t, lookBack, s.Rates.Over, 1)
 		require.InDelta(t, 1500, s.Rates.Completed, 100)
-		require.InDelta(t, 0.9, s.Workers[0].CPUShare, 0.1)
+		require.InDelta(t, 0.9, *s.Workers[0].CPUShare, 0.1)
 		require.LessOrEqual(t, f.looks(), 125, "ten a second, and the ticks")
 		isAtRest(t, c)
 	})

@@ -41,25 +41,27 @@ func (r *reading) rates(since *reading) Rates {
 	}
 }
 
-// cpu is how many processors each process has kept busy since an earlier reading, by pid; nothing of one that is younger.
+// cpu is how many processors each process has kept busy since an earlier reading, by pid; nothing of one that is younger, or where the system does not tell.
 func (r *reading) cpu(since *reading) map[int]float64 {
 	over := r.at.Sub(since.at).Seconds()
-	shares := make(map[int]float64, len(r.workers))
-	for _, w := range since.workers {
-		shares[w.PID] = -w.CPU.Seconds()
-	}
-	for _, w := range r.workers {
-		if before, known := shares[w.PID]; known && over > 0 {
-			shares[w.PID] = max(0, before+w.CPU.Seconds()) / over
+	before := make(map[int]float64, len(since.workers))
+	for i := range since.workers {
+		if w := &since.workers[i]; tellsUsage(w) {
+			before[w.PID] = w.CPU.Seconds()
 		}
 	}
-	for pid, share := range shares {
-		if share < 0 { // it has ended
-			delete(shares, pid)
+	shares := make(map[int]float64, len(r.workers))
+	for i := range r.workers {
+		w := &r.workers[i]
+		if used, known := before[w.PID]; known && tellsUsage(w) && over > 0 {
+			shares[w.PID] = max(0, w.CPU.Seconds()-used) / over
 		}
 	}
 	return shares
 }
+
+// tellsUsage reports whether the system has told what a process uses: there is none without memory.
+func tellsUsage(w *pool.WorkerInfo) bool { return w.PID != 0 && w.RSS > 0 }
 
 // point is what happened since the reading before.
 func (r *reading) point(since *reading) Point {
@@ -114,7 +116,9 @@ func (r *reading) workerList(since *reading) []Worker {
 	list := make([]Worker, 0, len(r.workers))
 	for i := range r.workers {
 		w := r.worker(&r.workers[i], had[r.workers[i].Slot])
-		w.CPUShare = shares[w.PID]
+		if share, known := shares[w.PID]; known {
+			w.CPUShare = &share
+		}
 		list = append(list, w)
 	}
 	boundSpans(list)

@@ -93,18 +93,18 @@ type Spread struct {
 
 // Worker is one slot and its process.
 type Worker struct {
-	Slot     int     `json:"slot"` // -1 for a spare
-	PID      int     `json:"pid"`
-	State    string  `json:"state"`
-	Func     string  `json:"func"`      // of the running task; "" while it is idle
-	Index    int     `json:"index"`     // of the running task; -1 for a single call
-	TaskTime float64 `json:"task_time"` // how long it has run
-	Since    float64 `json:"since"`     // how long the state has lasted
-	Tasks    int     `json:"tasks"`     // that this process has answered
-	Restarts int     `json:"restarts"`
-	CPU      float64 `json:"cpu"`       // CPU time in all
-	CPUShare float64 `json:"cpu_share"` // of one processor, over the last seconds
-	RSS      int64   `json:"rss"`
+	Slot     int      `json:"slot"` // -1 for a spare
+	PID      int      `json:"pid"`
+	State    string   `json:"state"`
+	Func     string   `json:"func"`      // of the running task; "" while it is idle
+	Index    int      `json:"index"`     // of the running task; -1 for a single call
+	TaskTime float64  `json:"task_time"` // how long it has run
+	Since    float64  `json:"since"`     // how long the state has lasted
+	Tasks    int      `json:"tasks"`     // that this process has answered
+	Restarts int      `json:"restarts"`
+	CPU      float64  `json:"cpu"`                 // CPU time in all
+	CPUShare *float64 `json:"cpu_share,omitempty"` // of one processor, over the last seconds; nil, and not in the JSON, until two looks at the process have told it
+	RSS      int64    `json:"rss"`
 
 	Time  WorkerTime `json:"time"`
 	Spans []Span     `json:"spans"` // oldest first

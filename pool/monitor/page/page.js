@@ -91,7 +91,7 @@
     ["latency", "Median latency", (s) => s.latency.count ? span(s.latency.p50 || s.latency.mean) : "–", (s) => s.latency.count ? `99 % below ${span(s.latency.p99)}` : "no task ended lately", (p) => p.p50 || p.mean],
     ["workers", "Workers busy", (s) => `${s.queue.busy} of ${s.queue.workers}`, (s) => s.queue.spares ? `and ${plural(s.queue.spares, "spare")}` : "", (p) => p.busy],
     ["queue", "Tasks waiting", (s) => count(s.queue.queued), (s) => `${count(s.queue.running)} with workers`, (p) => p.queued],
-    ["cpu", "Processors in use", (s) => s.now.cpu.toFixed(2), () => "by all workers together", (p) => p.cpu],
+    ["cpu", "Processors in use", (s) => { const known = s.workers.filter((w) => w.cpu_share !== undefined); return known.length ? known.reduce((sum, w) => sum + w.cpu_share, 0).toFixed(2) : "–"; }, () => "by all workers together", (p) => p.cpu],
     ["memory", "Memory of the workers", (s) => size(s.workers.reduce((sum, w) => sum + w.rss, 0)), (s) => `${size(s.rates.sent + s.rates.received)}/s through pipes`, (p) => p.rss],
     ["failed", "Tasks failed", (s) => count(s.totals.failed), (s) => [s.totals.failed && `${share(s.totals.failed / endedTasks(s))} of all`, s.totals.timed_out && `${count(s.totals.timed_out)} too slow`, s.totals.retried && `${count(s.totals.retried)} retried`].filter(Boolean).join(", "), (p) => p.failed],
     ["restarts", "Workers that died", (s) => count(s.totals.restarts), (s) => s.totals.recycles ? `${count(s.totals.recycles)} renewed on purpose` : s.totals.restarts ? "and were replaced" : "", null],
@@ -230,7 +230,7 @@
       if (!rows.has(key)) rows.set(key, workerRow(w, s.read_only));
       const row = rows.get(key);
       row.worker = w;
-      [w.slot >= 0 ? String(w.slot) : "spare", w.state, w.func ? taskName(w) : "–", w.func ? span(w.task_time) : "–", count(w.tasks), percent(w.cpu_share), w.rss ? size(w.rss) : "–", String(w.restarts), w.pid ? String(w.pid) : "–"].forEach((text, c) => put(row.cells[c], text));
+      [w.slot >= 0 ? String(w.slot) : "spare", w.state, w.func ? taskName(w) : "–", w.func ? span(w.task_time) : "–", count(w.tasks), w.cpu_share === undefined ? "–" : percent(w.cpu_share), w.rss ? size(w.rss) : "–", String(w.restarts), w.pid ? String(w.pid) : "–"].forEach((text, c) => put(row.cells[c], text));
       row.cells[1].className = w.state;
       row.spent.replaceChildren(spentBar(w.time));
       if (byID("workers").children[i] !== row.element) byID("workers").insertBefore(row.element, byID("workers").children[i] || null);
