@@ -195,6 +195,9 @@ func TestThePageShowsAPoolLive(t *testing.T) {
 	f.end()
 	b.await(t, `document.getElementById("link").textContent === "ended"`)
 	require.Contains(t, b.text(t, "#banner"), "The pool has ended")
+	require.Contains(t, b.text(t, "#card-workers"), "none of 4")
+	require.Equal(t, 4, eval[int](t, b, `document.querySelectorAll("#workers td.ended").length`), "those that there were are shown still")
+	require.Equal(t, 0, eval[int](t, b, `document.querySelectorAll("#timeline .running, #workers a").length`), "none runs, and none can be asked")
 	b.isQuiet(t)
 }
 

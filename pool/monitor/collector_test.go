@@ -145,6 +145,15 @@ func TestTheEndOfAPoolIsTheLastThatIsTold(t *testing.T) {
 				s := next(t, w)
 				require.True(t, s.Ended)
 				require.Positive(t, s.Totals.Completed, "what it did is known still")
+				require.Len(t, s.Workers, 4)
+				for slot, one := range s.Workers {
+					require.Equal(t, slot, one.Slot)
+					require.Equal(t, "ended", one.State)
+					require.Empty(t, one.Func, "no task runs any more")
+					require.Positive(t, one.RSS, "it is as it was seen last")
+					require.Positive(t, one.Time.Working)
+					require.NotEmpty(t, one.Spans)
+				}
 				_, more := <-w.news
 				require.False(t, more)
 				synctest.Wait()

@@ -125,6 +125,35 @@ func (r *reading) workerList(since *reading) []Worker {
 	return list
 }
 
+// stateEnded is that of the workers of a pool that has ended.
+const stateEnded = "ended"
+
+// atRest is a worker that was seen earlier and is no more.
+func atRest(w Worker) Worker {
+	w.State, w.Func, w.Index, w.TaskTime, w.Since = stateEnded, "", -1, 0, 0
+	return w
+}
+
+// endedWorkers are the slots of a pool that has ended. What they did is known to the end; what only a living process tells is as it was when they were seen last.
+func (r *reading) endedWorkers(seen map[int]Worker) []Worker {
+	list := []Worker{}
+	for i := range r.insights.Workers {
+		in := &r.insights.Workers[i]
+		if in.Slot < 0 || in.Processes == 0 {
+			continue
+		}
+		w, known := seen[in.Slot]
+		if !known {
+			w = Worker{Slot: in.Slot, Tasks: in.Tasks, Restarts: in.Processes - 1}
+		}
+		w = atRest(w)
+		w.spent(in)
+		list = append(list, w)
+	}
+	boundSpans(list)
+	return list
+}
+
 // worker is one process. in is what its slot has done, nil where that is not known.
 func (r *reading) worker(info *pool.WorkerInfo, in *pool.WorkerInsights) Worker {
 	w := Worker{
@@ -133,15 +162,21 @@ func (r *reading) worker(info *pool.WorkerInfo, in *pool.WorkerInsights) Worker 
 		CPU: info.CPU.Seconds(), RSS: info.RSS, Spans: []Span{},
 	}
 	if in != nil && info.Slot >= 0 {
-		w.Time = WorkerTime{
-			Start: in.Start.Seconds(), Init: in.Init.Seconds(), Working: in.Working.Seconds(),
-			Waiting: in.Waiting.Seconds(), Idle: in.Idle.Seconds(), Exit: in.Exit.Seconds(),
-		}
-		for _, s := range in.Spans {
-			w.Spans = append(w.Spans, Span{Func: s.Func, Index: s.Index, Tasks: s.Tasks, Failed: s.Failed, Began: s.Began, Ended: s.Ended})
-		}
+		w.spent(in)
 	}
 	return w
+}
+
+// spent writes down what the slot has done.
+func (w *Worker) spent(in *pool.WorkerInsights) {
+	w.Time = WorkerTime{
+		Start: in.Start.Seconds(), Init: in.Init.Seconds(), Working: in.Working.Seconds(),
+		Waiting: in.Waiting.Seconds(), Idle: in.Idle.Seconds(), Exit: in.Exit.Seconds(),
+	}
+	w.Spans = make([]Span, 0, len(in.Spans))
+	for _, s := range in.Spans {
+		w.Spans = append(w.Spans, Span{Func: s.Func, Index: s.Index, Tasks: s.Tasks, Failed: s.Failed, Began: s.Began, Ended: s.Ended})
+	}
 }
 
 // maxSpans bounds the spans in a snapshot: a pool of many workers shows fewer of each.

@@ -95,7 +95,7 @@ type Spread struct {
 type Worker struct {
 	Slot     int      `json:"slot"` // -1 for a spare
 	PID      int      `json:"pid"`
-	State    string   `json:"state"`
+	State    string   `json:"state"`     // as in pool.WorkerInfo; "ended" once the pool has: what only a living process tells is then as it was seen last
 	Func     string   `json:"func"`      // of the running task; "" while it is idle
 	Index    int      `json:"index"`     // of the running task; -1 for a single call
 	TaskTime float64  `json:"task_time"` // how long it has run

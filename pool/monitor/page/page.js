@@ -89,10 +89,10 @@
   const cards = [
     ["throughput", "Tasks per second", (s) => rate(s.rates.completed + s.rates.failed), (s) => `${count(endedTasks(s))} have ended`, (p) => p.completed + p.failed],
     ["latency", "Median latency", (s) => s.latency.count ? span(s.latency.p50 || s.latency.mean) : "–", (s) => s.latency.count ? `99 % below ${span(s.latency.p99)}` : "no task ended lately", (p) => p.p50 || p.mean],
-    ["workers", "Workers busy", (s) => `${s.queue.busy} of ${s.queue.workers}`, (s) => s.queue.spares ? `and ${plural(s.queue.spares, "spare")}` : "", (p) => p.busy],
+    ["workers", "Workers busy", (s) => s.ended ? `none of ${count(s.workers.length)}` : `${s.queue.busy} of ${s.queue.workers}`, (s) => s.ended ? "the pool has ended" : s.queue.spares ? `and ${plural(s.queue.spares, "spare")}` : "", (p) => p.busy],
     ["queue", "Tasks waiting", (s) => count(s.queue.queued), (s) => `${count(s.queue.running)} with workers`, (p) => p.queued],
-    ["cpu", "Processors in use", (s) => { const known = s.workers.filter((w) => w.cpu_share !== undefined); return known.length ? known.reduce((sum, w) => sum + w.cpu_share, 0).toFixed(2) : "–"; }, () => "by all workers together", (p) => p.cpu],
-    ["memory", "Memory of the workers", (s) => size(s.workers.reduce((sum, w) => sum + w.rss, 0)), (s) => `${size(s.rates.sent + s.rates.received)}/s through pipes`, (p) => p.rss],
+    ["cpu", "Processors in use", (s) => { const known = s.workers.filter((w) => w.cpu_share !== undefined); return known.length ? known.reduce((sum, w) => sum + w.cpu_share, 0).toFixed(2) : "–"; }, (s) => s.ended ? "when they were last seen" : "by all workers together", (p) => p.cpu],
+    ["memory", "Memory of the workers", (s) => size(s.workers.reduce((sum, w) => sum + w.rss, 0)), (s) => s.ended ? "when they were last seen" : `${size(s.rates.sent + s.rates.received)}/s through pipes`, (p) => p.rss],
     ["failed", "Tasks failed", (s) => count(s.totals.failed), (s) => [s.totals.failed && `${share(s.totals.failed / endedTasks(s))} of all`, s.totals.timed_out && `${count(s.totals.timed_out)} too slow`, s.totals.retried && `${count(s.totals.retried)} retried`].filter(Boolean).join(", "), (p) => p.failed],
     ["restarts", "Workers that died", (s) => count(s.totals.restarts), (s) => s.totals.recycles ? `${count(s.totals.recycles)} renewed on purpose` : s.totals.restarts ? "and were replaced" : "", null],
   ].map(([id, label, value, more, point]) => {
@@ -213,7 +213,7 @@
         el("a", { href: `workers/${w.slot}/profile?kind=cpu&seconds=5` }, "CPU profile"), el("a", { href: `workers/${w.slot}/profile?kind=heap` }, "heap profile"));
       if (!readOnly) look.append(el("button", { type: "button", class: "danger", "aria-label": `Kill the worker of slot ${w.slot}`, onclick: () => kill(row.worker) }, "Kill"));
     }
-    const row = { element: el("tr", {}, ...cells, spent, look), cells, spent, worker: w };
+    const row = { element: el("tr", {}, ...cells, spent, look), cells, spent, look, worker: w };
     return row;
   };
   const spentBar = (t) => {
@@ -232,6 +232,7 @@
       row.worker = w;
       [w.slot >= 0 ? String(w.slot) : "spare", w.state, w.func ? taskName(w) : "–", w.func ? span(w.task_time) : "–", count(w.tasks), w.cpu_share === undefined ? "–" : percent(w.cpu_share), w.rss ? size(w.rss) : "–", String(w.restarts), w.pid ? String(w.pid) : "–"].forEach((text, c) => put(row.cells[c], text));
       row.cells[1].className = w.state;
+      if (s.ended) row.look.replaceChildren("–"); // there is nobody to ask
       row.spent.replaceChildren(spentBar(w.time));
       if (byID("workers").children[i] !== row.element) byID("workers").insertBefore(row.element, byID("workers").children[i] || null);
     });
