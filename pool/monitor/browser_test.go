@@ -186,6 +186,11 @@ func TestThePageShowsAPoolLive(t *testing.T) {
 	b.await(t, `document.querySelectorAll("#timeline rect").length > 50`)
 	require.Contains(t, b.text(t, "#failures"), "worker died")
 
+	stages := b.text(t, "#stages")
+	require.Contains(t, stages, "mean of 100 sampled tasks: ")
+	require.Contains(t, stages, "mean of all: ", "none of the second function was sampled")
+	require.Contains(t, b.text(t, "#stages-key"), "until the caller took it")
+
 	eval[bool](t, b, `document.querySelector("#failures summary").click(), true`)
 	require.Contains(t, b.text(t, "#failures details[open] pre"), "goroutine 1 [running]")
 	about = b.text(t, "#about")

@@ -172,9 +172,9 @@
   const stages = [
     ["EncodeArg", "encode", "encode the argument"], ["Queued", "queue", "wait in the pool's queue"], ["Write", "there", "write to the pipe"], ["Pipe", "there", "pipe, until the worker has read it"],
     ["Waiting", "queue", "wait in the worker's queue"], ["DecodeArg", "encode", "decode the argument"], ["Run", "run", "the function"], ["EncodeResult", "encode", "encode the result"],
-    ["Held", "queue", "result waits for others"], ["Return", "return", "pipe back, until the parent has read it"], ["Pickup", "wake", "until the caller has woken up"], ["DecodeResult", "encode", "decode the result"],
+    ["Held", "queue", "result waits for others"], ["Return", "return", "pipe back, until the parent has read it"], ["Pickup", "wake", "the result is there, until the caller took it; a Map takes results when it gets to them, so that is not lost time"], ["DecodeResult", "encode", "decode the result"],
   ];
-  const groups = { encode: "encoding and decoding", queue: "waiting in queues", there: "pipe to the worker", run: "the function", return: "pipe back", wake: "caller wakes up", transfer: "encoding, pipes, waiting for others" };
+  const groups = { encode: "encoding and decoding", queue: "waiting in queues", there: "pipe to the worker", run: "the function", return: "pipe back", wake: "until the caller took it", transfer: "encoding, pipes, waiting for others" };
   const partsOf = (f) => f.samples > 0
     ? stages.map(([name, group, text]) => [group, f.stages[name] || 0, text])
     : [["queue", f.queue.mean, "from its submission until it was sent"], ["run", f.run.mean, "in the worker"], ["transfer", f.transfer.mean, groups.transfer]];
@@ -187,12 +187,12 @@
       parts.forEach(([group, value]) => by.set(group, (by.get(group) || 0) + value));
       const words = [...by].sort((a, b) => b[1] - a[1]).slice(0, 3).filter((g) => g[1] / total >= 0.01).map(([group, v]) => `${groups[group]} ${percent(v / total)}`).join(", ");
       return el("div", { class: "bar-row" },
-        el("p", {}, el("strong", {}, f.func), el("span", { class: "soft" }, `${plural(f.tasks, "task")}${f.failed ? `, ${count(f.failed)} failed` : ""} · ${span(total)} each · ${size(f.arg_bytes / f.tasks)} there, ${size(f.result_bytes / f.tasks)} back`)),
+        el("p", {}, el("strong", {}, f.func), el("span", { class: "soft" }, `${plural(f.tasks, "task")}${f.failed ? `, ${count(f.failed)} failed` : ""} · ${f.samples > 0 ? `mean of ${plural(f.samples, "sampled task")}` : "mean of all"}: ${span(total)} · ${size(f.arg_bytes / f.tasks)} there, ${size(f.result_bytes / f.tasks)} back`)),
         charts.bar(parts.map(([group, v, text]) => [group, v / total, `${text}: ${span(v)} (${percent(v / total)})`]), `${f.func}: ${words}`),
         el("p", { class: "small soft" }, words));
     }));
     byID("stages-key").replaceChildren(...Object.entries(groups).filter(([g]) => used.has(g)).map(([g, text]) => swatch("bg-" + g, text)));
-    put(byID("stages-about"), functions.length ? "The mean of each function, as parts of its way from submission to result. The largest in all come first." : "No task has ended yet.");
+    put(byID("stages-about"), functions.length ? "A task's way from submission to result, in the mean of the tasks of each function that were sampled, or of all where none was. The largest in all come first." : "No task has ended yet.");
   };
 
   // The tables keep their rows, so that what has the focus keeps it.
