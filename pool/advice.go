@@ -115,7 +115,7 @@ func adviseRestarts(f *facts) string {
 	if n < 5 || n*20 < f.tasks && f.starting() < 10 {
 		return ""
 	}
-	return fmt.Sprintf("%d workers have died and were replaced, over %d tasks; Failures says what of. What must happen, happens at less cost with spares ready (WithSpare).", n, f.tasks)
+	return fmt.Sprintf("%d workers have died and were replaced, over %d tasks: Failures says why they died. If that cannot be avoided, keep spare processes ready (WithSpare), and the pool waits less for the new ones.", n, f.tasks)
 }
 
 // starting is how much of the workers' life was spent starting, in percent.

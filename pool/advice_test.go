@@ -46,11 +46,11 @@ func TestEachRuleSpeaksFromItsThresholdOn(t *testing.T) {
 	}{
 		{
 			"restarts", func(f *facts) { f.in.Stats.Restarts = 50 }, func(f *facts) { f.in.Stats.Restarts = 49 },
-			"50 workers have died and were replaced, over 1000 tasks; Failures says what of. What must happen, happens at less cost with spares ready (WithSpare).",
+			"50 workers have died and were replaced, over 1000 tasks: Failures says why they died. If that cannot be avoided, keep spare processes ready (WithSpare), and the pool waits less for the new ones.",
 		},
 		{
 			"restarts", func(f *facts) { f.in.Stats.Restarts, f.workers[0].Start = 5, 20*time.Second }, func(f *facts) { f.workers[0].Start = 0 },
-			"5 workers have died and were replaced, over 1000 tasks; Failures says what of. What must happen, happens at less cost with spares ready (WithSpare).",
+			"5 workers have died and were replaced, over 1000 tasks: Failures says why they died. If that cannot be avoided, keep spare processes ready (WithSpare), and the pool waits less for the new ones.",
 		},
 		{
 			"arguments", func(f *facts) {

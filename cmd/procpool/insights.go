@@ -36,7 +36,18 @@ func functionInsights(in pool.Insights) string {
 			printable(f.Func), thousands(int64(f.Tasks)), thousands(int64(f.Failed)), seconds(f.Exec), byteSize(f.ArgBytes), byteSize(f.ResultBytes),
 		})
 	}
-	return w.Render() + "\n" + distributions(in)
+	return w.Render() + "\n\n" + distributions(in)
+}
+
+// leastForPercentiles is the number of tasks below which a high percentile is only another name for the longest of them.
+const leastForPercentiles = 10
+
+// highPercentile is a percentile near the end of a distribution; a dash where it is of too few.
+func highPercentile(of pool.Distribution, p time.Duration) string {
+	if of.Count < leastForPercentiles {
+		return "-"
+	}
+	return seconds(p)
 }
 
 // distributions shows how long the tasks of each function waited, ran and travelled.
@@ -50,7 +61,7 @@ func distributions(in pool.Insights) string {
 			of   pool.Distribution
 		}{{"in the queue", f.Queue}, {"run", f.Run}, {"transfer", f.Transfer}} {
 			w.AppendRow(table.Row{
-				name, part.name, seconds(part.of.Mean), seconds(part.of.P50), seconds(part.of.P90), seconds(part.of.P99), seconds(part.of.Max),
+				name, part.name, seconds(part.of.Mean), seconds(part.of.P50), highPercentile(part.of, part.of.P90), highPercentile(part.of, part.of.P99), seconds(part.of.Max),
 			})
 			name = ""
 		}

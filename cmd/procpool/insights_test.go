@@ -18,10 +18,10 @@ func TestInsightsAreShownInTables(t *testing.T) {
 		Began: began, Taken: began.Add(time.Minute),
 		Functions: []pool.FuncInsights{{
 			Func: "parse\x1b", Tasks: 1_234_567, Failed: 3, Exec: 90 * time.Second, ArgBytes: 3 << 20, ResultBytes: 100,
-			Run:     pool.Distribution{Count: 1, P50: 71 * time.Microsecond, P90: 2 * time.Millisecond, P99: 3 * time.Millisecond, Max: 5 * time.Second},
+			Run:     pool.Distribution{Count: 10, P50: 71 * time.Microsecond, P90: 2 * time.Millisecond, P99: 3 * time.Millisecond, Max: 5 * time.Second},
 			Stages:  pool.Timing{Run: 75 * time.Microsecond, Pipe: 25 * time.Microsecond},
 			Samples: 12,
-		}, {Func: "other", Tasks: 1}},
+		}, {Func: "other", Tasks: 1, Run: pool.Distribution{Count: 9, P50: 2 * time.Second, P90: 3 * time.Second, P99: 3 * time.Second, Max: 4 * time.Second}}},
 		Workers: []pool.WorkerInsights{
 			{Slot: 0, Processes: 2, Tasks: 7, Start: time.Second, Working: 3 * time.Second},
 			{Slot: -1, Processes: 4, Start: 2 * time.Second},
@@ -34,6 +34,8 @@ func TestInsightsAreShownInTables(t *testing.T) {
 	})
 	for _, want := range []string{
 		`│ parse\x1b │ 1,234,567 │      3 │    1m30s │   3.0 MiB │   100 B │`, "│           │ run          │   0s │ 71µs │ 2ms │ 3ms │  5s │",
+		"│           │ run          │   0s │   2s │   - │   - │  4s │", // of so few
+		"┘\n\n┌", // between tables
 		"│ 0      │      2 │     7 │      0 │    1s │   0s │      3s │", "│ spares │      4 │",
 		`│ a task of parse\x1b `, "│ run              │  75µs │  75 % │", "│ mean of 12 tasks │ 100µs │       │",
 		`│ parse    │ #41,000 │      1 │      5s │ {"name": "x"} │`,
@@ -42,6 +44,7 @@ func TestInsightsAreShownInTables(t *testing.T) {
 	} {
 		assert.Contains(t, text, want)
 	}
+	assert.NotContains(t, text, "┘\n┌")
 	assert.NotContains(t, text, "\x1b")
 	assert.NotContains(t, text, "a task of other", "none was sampled")
 	assert.NotContains(t, text, "broken")

@@ -186,6 +186,11 @@ func TestThePageShowsAPoolLive(t *testing.T) {
 	b.await(t, `document.querySelectorAll("#timeline rect").length > 50`)
 	require.Contains(t, b.text(t, "#failures"), "worker died")
 
+	stages := b.text(t, "#stages")
+	require.Contains(t, stages, "mean of 100 sampled tasks: ")
+	require.Contains(t, stages, "mean of all: ", "none of the second function was sampled")
+	require.Contains(t, b.text(t, "#stages-key"), "until the caller took it")
+
 	eval[bool](t, b, `document.querySelector("#failures summary").click(), true`)
 	require.Contains(t, b.text(t, "#failures details[open] pre"), "goroutine 1 [running]")
 	about = b.text(t, "#about")
@@ -195,6 +200,9 @@ func TestThePageShowsAPoolLive(t *testing.T) {
 	f.end()
 	b.await(t, `document.getElementById("link").textContent === "ended"`)
 	require.Contains(t, b.text(t, "#banner"), "The pool has ended")
+	require.Contains(t, b.text(t, "#card-workers"), "none of 4")
+	require.Equal(t, 4, eval[int](t, b, `document.querySelectorAll("#workers td.ended").length`), "those that there were are shown still")
+	require.Equal(t, 0, eval[int](t, b, `document.querySelectorAll("#timeline .running, #workers a").length`), "none runs, and none can be asked")
 	b.isQuiet(t)
 }
 
@@ -275,7 +283,7 @@ func TestThePageFitsAnyScreenInLightAndDark(t *testing.T) {
 	_, url := serveFake(t, AllowKill())
 	backs := map[string]string{}
 	for _, scheme := range []string{"light", "dark"} {
-		for _, width := range []int64{360, 390, 768, 1440} {
+		for _, width := range []int64{360, 390, 768, 1024, 1200, 1440} {
 			b.screen(t, width, 900, scheme)
 			b.open(t, url)
 			b.await(t, `document.querySelectorAll("#throughput canvas, #failures details").length > 5`)
@@ -284,9 +292,27 @@ func TestThePageFitsAnyScreenInLightAndDark(t *testing.T) {
 			}
 			b.shoot(t, fmt.Sprintf("fake-%s-%d", scheme, width))
 			require.LessOrEqual(t, eval[int](t, b, `document.documentElement.scrollWidth - document.documentElement.clientWidth`), 0, "%d pixels wide", width)
+			if width != 768 {
+				require.LessOrEqual(t, eval[int](t, b, `document.querySelector(".scroll").scrollWidth - document.querySelector(".scroll").clientWidth`), 0, "the workers, %d pixels wide", width)
+			}
 		}
 		backs[scheme] = eval[string](t, b, `getComputedStyle(document.body).backgroundColor`)
 	}
 	require.NotEqual(t, backs["light"], backs["dark"])
+	b.isQuiet(t)
+}
+
+func TestALonelySecondIsADotAndLabelsHaveRoom(t *testing.T) {
+	b := startBrowser(t)
+	f, url := serveFake(t)
+	t.Cleanup(f.end) // and with it whoever looks at it
+	b.open(t, url)
+	b.await(t, `document.querySelectorAll("#latency canvas").length > 0`)
+	got := eval[[]string](t, b, `(() => {
+		charts.time("latency", [{ name: "a", colour: "p50", values: [[1000, null], [2000, 5], [3000, null], [4000, 2], [5000, 2], [64000, null], [65000, 7]] }], String, true);
+		const shown = echarts.getInstanceByDom(document.getElementById("latency")).getOption();
+		return [shown.series[0].data.map((d) => d.symbol).join(" "), shown.xAxis[0].axisLabel.customValues.every((t, i, all) => t % 5000 === 0 && (!i || t - all[i - 1] >= 10000))].map(String);
+	})()`)
+	require.Equal(t, []string{"none circle none none none none circle", "true"}, got)
 	b.isQuiet(t)
 }

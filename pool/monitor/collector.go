@@ -2,6 +2,8 @@ package monitor
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -25,6 +27,7 @@ type collector struct {
 	readings []*reading // one a tick, oldest first, at most lookBack+1
 	history  []Point
 	last     *Snapshot
+	seen     map[int]Worker // by slot: as each was when it was seen last, so that the end of a pool shows what there was
 	watchers map[*watcher]struct{}
 	asked    time.Time // when somebody wanted a single snapshot
 	running  bool      // run is
@@ -38,7 +41,7 @@ type watcher struct {
 }
 
 func newCollector(src source, readOnly bool) *collector {
-	return &collector{src: src, readOnly: readOnly, watchers: map[*watcher]struct{}{}}
+	return &collector{src: src, readOnly: readOnly, watchers: map[*watcher]struct{}{}, seen: map[int]Worker{}}
 }
 
 // watch gives w what comes until it is told to leave. It returns what was before.
@@ -154,9 +157,23 @@ func (c *collector) lookLocked(age time.Duration) {
 	}
 	c.last = now.snapshot(since)
 	c.last.Ended, c.last.ReadOnly = ended, c.readOnly
+	if ended {
+		c.last.Workers = now.endedWorkers(c.seen)
+	} else {
+		c.rememberLocked()
+	}
 	c.keepLocked(now)
 	if n := len(c.history); n > 0 {
 		c.last.Now = c.history[n-1]
+	}
+}
+
+// rememberLocked writes down how the workers are.
+func (c *collector) rememberLocked() {
+	for _, w := range c.last.Workers {
+		if w.Slot >= 0 {
+			c.seen[w.Slot] = w
+		}
 	}
 }
 
@@ -181,6 +198,9 @@ func (c *collector) lastOfAll() *Snapshot {
 		final = *c.last
 	}
 	final.Ended, final.Queue, final.Rates, final.Workers = true, Queue{}, Rates{}, []Worker{}
+	for _, slot := range slices.Sorted(maps.Keys(c.seen)) {
+		final.Workers = append(final.Workers, atRest(c.seen[slot]))
+	}
 	return &final
 }
 

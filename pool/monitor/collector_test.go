@@ -119,13 +119,15 @@ func TestWhoAsksAgainAndAgainSeesRatesAndCostsLittle(t *testing.T) {
 		s := c.snapshot()
 		require.InDelta(t, 90, s.Rates.Over, 1, "at first they are those since the pool began")
 		require.False(t, s.ReadOnly)
+		require.Nil(t, s.Workers[0].CPUShare, "it takes two looks to know")
+		require.NotContains(t, string(encode(s)), "cpu_share")
 		for range 1000 {
 			time.Sleep(10 * time.Millisecond)
 			s = c.snapshot()
 		}
 		require.InDelta(t, lookBack, s.Rates.Over, 1)
 		require.InDelta(t, 1500, s.Rates.Completed, 100)
-		require.InDelta(t, 0.9, s.Workers[0].CPUShare, 0.1)
+		require.InDelta(t, 0.9, *s.Workers[0].CPUShare, 0.1)
 		require.LessOrEqual(t, f.looks(), 125, "ten a second, and the ticks")
 		isAtRest(t, c)
 	})
@@ -143,6 +145,15 @@ func TestTheEndOfAPoolIsTheLastThatIsTold(t *testing.T) {
 				s := next(t, w)
 				require.True(t, s.Ended)
 				require.Positive(t, s.Totals.Completed, "what it did is known still")
+				require.Len(t, s.Workers, 4)
+				for slot, one := range s.Workers {
+					require.Equal(t, slot, one.Slot)
+					require.Equal(t, "ended", one.State)
+					require.Empty(t, one.Func, "no task runs any more")
+					require.Positive(t, one.RSS, "it is as it was seen last")
+					require.Positive(t, one.Time.Working)
+					require.NotEmpty(t, one.Spans)
+				}
 				_, more := <-w.news
 				require.False(t, more)
 				synctest.Wait()
@@ -182,6 +193,34 @@ func TestPercentilesAreThoseOfTheTimeBetween(t *testing.T) {
 	require.InDelta(t, 0.002, got.P99, 0.0002)
 	require.InDelta(t, 0.002, got.Max, 0.0002)
 	require.Equal(t, Spread{}, after.since(after))
+}
+
+func TestTheMaximumIsTheTrueOneWhereItIsKnownAndNoPercentileExceedsIt(t *testing.T) {
+	const end = 5368709120 * time.Nanosecond // of the bucket that has 5 s
+	of := func(longest time.Duration, buckets ...pool.Bucket) latency {
+		d := pool.Distribution{Mean: time.Second, Max: longest, Buckets: buckets}
+		for _, b := range buckets {
+			d.Count += b.Count
+		}
+		return latencyOf([]pool.FuncInsights{{Total: d}, {Total: pool.Distribution{}}})
+	}
+	low := of(5*time.Second, pool.Bucket{Below: end, Count: 3})
+	got := low.since(latency{})
+	require.Equal(t, 5.0, got.Max)
+	require.Equal(t, []float64{5, 5, 5}, []float64{got.P50, got.P90, got.P99}, "the middle of the bucket is more")
+
+	high := of(5300*time.Millisecond, pool.Bucket{Below: end, Count: 4})
+	got = high.since(low)
+	require.Equal(t, 5.3, got.Max, "it is in the upper part of its bucket")
+	require.LessOrEqual(t, got.P99, got.Max)
+
+	later := of(5300*time.Millisecond, pool.Bucket{Below: time.Second, Count: 2}, pool.Bucket{Below: end, Count: 4})
+	got = later.since(high)
+	require.Equal(t, 1.0, got.Max, "the longest of all was earlier: the end of the bucket is all that is known")
+	require.Less(t, got.P99, got.Max)
+
+	endless := of(100*time.Hour, pool.Bucket{Below: 1 << 43, Count: 1})
+	require.Equal(t, 360_000.0, endless.since(latency{}).Max, "longer than the last bucket")
 }
 
 func TestASnapshotIsBoundedHoweverMuchThereIs(t *testing.T) {

@@ -93,6 +93,14 @@ func TestARealPoolIsShownAsItIs(t *testing.T) {
 	s = snapshotOf(t, server.URL)
 	require.True(t, s.Ended)
 	require.Equal(t, 3, s.Totals.Failed)
+	require.Len(t, s.Workers, 2)
+	last := s.Workers[slices.IndexFunc(s.Workers, func(w Worker) bool { return w.Slot == busy.Slot })]
+	require.Equal(t, "ended", last.State)
+	require.Empty(t, last.Func)
+	require.Positive(t, last.Time.Working, "what it did is known to its end")
+
+	late := snapshotOf(t, serve(t, Handler(p)).URL)
+	require.Len(t, late.Workers, 2, "also where nobody has looked before")
 }
 
 func TestPoolsOfOneProgramShareARegistry(t *testing.T) {

@@ -41,25 +41,27 @@ func (r *reading) rates(since *reading) Rates {
 	}
 }
 
-// cpu is how many processors each process has kept busy since an earlier reading, by pid; nothing of one that is younger.
+// cpu is how many processors each process has kept busy since an earlier reading, by pid; nothing of one that is younger, or where the system does not tell.
 func (r *reading) cpu(since *reading) map[int]float64 {
 	over := r.at.Sub(since.at).Seconds()
-	shares := make(map[int]float64, len(r.workers))
-	for _, w := range since.workers {
-		shares[w.PID] = -w.CPU.Seconds()
-	}
-	for _, w := range r.workers {
-		if before, known := shares[w.PID]; known && over > 0 {
-			shares[w.PID] = max(0, before+w.CPU.Seconds()) / over
+	before := make(map[int]float64, len(since.workers))
+	for i := range since.workers {
+		if w := &since.workers[i]; tellsUsage(w) {
+			before[w.PID] = w.CPU.Seconds()
 		}
 	}
-	for pid, share := range shares {
-		if share < 0 { // it has ended
-			delete(shares, pid)
+	shares := make(map[int]float64, len(r.workers))
+	for i := range r.workers {
+		w := &r.workers[i]
+		if used, known := before[w.PID]; known && tellsUsage(w) && over > 0 {
+			shares[w.PID] = max(0, w.CPU.Seconds()-used) / over
 		}
 	}
 	return shares
 }
+
+// tellsUsage reports whether the system has told what a process uses: there is none without memory.
+func tellsUsage(w *pool.WorkerInfo) bool { return w.PID != 0 && w.RSS > 0 }
 
 // point is what happened since the reading before.
 func (r *reading) point(since *reading) Point {
@@ -114,7 +116,38 @@ func (r *reading) workerList(since *reading) []Worker {
 	list := make([]Worker, 0, len(r.workers))
 	for i := range r.workers {
 		w := r.worker(&r.workers[i], had[r.workers[i].Slot])
-		w.CPUShare = shares[w.PID]
+		if share, known := shares[w.PID]; known {
+			w.CPUShare = &share
+		}
+		list = append(list, w)
+	}
+	boundSpans(list)
+	return list
+}
+
+// stateEnded is that of the workers of a pool that has ended.
+const stateEnded = "ended"
+
+// atRest is a worker that was seen earlier and is no more.
+func atRest(w Worker) Worker {
+	w.State, w.Func, w.Index, w.TaskTime, w.Since = stateEnded, "", -1, 0, 0
+	return w
+}
+
+// endedWorkers are the slots of a pool that has ended. What they did is known to the end; what only a living process tells is as it was when they were seen last.
+func (r *reading) endedWorkers(seen map[int]Worker) []Worker {
+	list := []Worker{}
+	for i := range r.insights.Workers {
+		in := &r.insights.Workers[i]
+		if in.Slot < 0 || in.Processes == 0 {
+			continue
+		}
+		w, known := seen[in.Slot]
+		if !known {
+			w = Worker{Slot: in.Slot, Tasks: in.Tasks, Restarts: in.Processes - 1}
+		}
+		w = atRest(w)
+		w.spent(in)
 		list = append(list, w)
 	}
 	boundSpans(list)
@@ -129,15 +162,21 @@ func (r *reading) worker(info *pool.WorkerInfo, in *pool.WorkerInsights) Worker 
 		CPU: info.CPU.Seconds(), RSS: info.RSS, Spans: []Span{},
 	}
 	if in != nil && info.Slot >= 0 {
-		w.Time = WorkerTime{
-			Start: in.Start.Seconds(), Init: in.Init.Seconds(), Working: in.Working.Seconds(),
-			Waiting: in.Waiting.Seconds(), Idle: in.Idle.Seconds(), Exit: in.Exit.Seconds(),
-		}
-		for _, s := range in.Spans {
-			w.Spans = append(w.Spans, Span{Func: s.Func, Index: s.Index, Tasks: s.Tasks, Failed: s.Failed, Began: s.Began, Ended: s.Ended})
-		}
+		w.spent(in)
 	}
 	return w
+}
+
+// spent writes down what the slot has done.
+func (w *Worker) spent(in *pool.WorkerInsights) {
+	w.Time = WorkerTime{
+		Start: in.Start.Seconds(), Init: in.Init.Seconds(), Working: in.Working.Seconds(),
+		Waiting: in.Waiting.Seconds(), Idle: in.Idle.Seconds(), Exit: in.Exit.Seconds(),
+	}
+	w.Spans = make([]Span, 0, len(in.Spans))
+	for _, s := range in.Spans {
+		w.Spans = append(w.Spans, Span{Func: s.Func, Index: s.Index, Tasks: s.Tasks, Failed: s.Failed, Began: s.Began, Ended: s.Ended})
+	}
 }
 
 // maxSpans bounds the spans in a snapshot: a pool of many workers shows fewer of each.

@@ -80,7 +80,8 @@ type Rates struct {
 	Received  float64 `json:"received"`
 }
 
-// Spread is how a duration was spread, in seconds.
+// Spread is how a duration was spread, in seconds. In a Function, Max is exact. In the latency over the last seconds no task took longer than Max; it is exact if none took
+// as long since the pool began, else it may be an eighth too much. No percentile exceeds it.
 type Spread struct {
 	Count int64   `json:"count"`
 	Mean  float64 `json:"mean"`
@@ -92,18 +93,18 @@ type Spread struct {
 
 // Worker is one slot and its process.
 type Worker struct {
-	Slot     int     `json:"slot"` // -1 for a spare
-	PID      int     `json:"pid"`
-	State    string  `json:"state"`
-	Func     string  `json:"func"`      // of the running task; "" while it is idle
-	Index    int     `json:"index"`     // of the running task; -1 for a single call
-	TaskTime float64 `json:"task_time"` // how long it has run
-	Since    float64 `json:"since"`     // how long the state has lasted
-	Tasks    int     `json:"tasks"`     // that this process has answered
-	Restarts int     `json:"restarts"`
-	CPU      float64 `json:"cpu"`       // CPU time in all
-	CPUShare float64 `json:"cpu_share"` // of one processor, over the last seconds
-	RSS      int64   `json:"rss"`
+	Slot     int      `json:"slot"` // -1 for a spare
+	PID      int      `json:"pid"`
+	State    string   `json:"state"`     // as in pool.WorkerInfo; "ended" once the pool has: what only a living process tells is then as it was seen last
+	Func     string   `json:"func"`      // of the running task; "" while it is idle
+	Index    int      `json:"index"`     // of the running task; -1 for a single call
+	TaskTime float64  `json:"task_time"` // how long it has run
+	Since    float64  `json:"since"`     // how long the state has lasted
+	Tasks    int      `json:"tasks"`     // that this process has answered
+	Restarts int      `json:"restarts"`
+	CPU      float64  `json:"cpu"`                 // CPU time in all
+	CPUShare *float64 `json:"cpu_share,omitempty"` // of one processor, over the last seconds; nil, and not in the JSON, until two looks at the process have told it
+	RSS      int64    `json:"rss"`
 
 	Time  WorkerTime `json:"time"`
 	Spans []Span     `json:"spans"` // oldest first

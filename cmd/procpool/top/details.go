@@ -62,7 +62,7 @@ func workerDetails(w monitor.Worker) *pager {
 	}
 	f.add("tasks done", "%d by this process", w.Tasks)
 	f.add("restarts", "%d", w.Restarts)
-	f.add("CPU", "%s, lately %.0f%% of a processor", shortTime(w.CPU), 100*w.CPUShare)
+	f.add("CPU", "%s, lately %s of a processor", shortTime(w.CPU), cpuText(w, "%"))
 	f.add("memory", "%s resident", shortBytes(float64(w.RSS)))
 	f.WriteString("\nHow the slot has spent its time\n\n")
 	f.times(w.Time)
@@ -153,13 +153,14 @@ Words
   slot             a place in the pool; it gets another process when one dies
   FOR              how long the worker has been in its task, or in its state
   DONE             tasks that this process has answered
-  CPU%             of one processor, over the last seconds
+  CPU%             of one processor, over the last seconds; - until it is known
   RSS              resident memory
   RESTARTS         processes that the slot had before this one
   work wait idle   how the slot has spent its time: in tasks; with tasks but
                    in none (pipes, encoding); with nothing to do
   queue            waiting: no worker has them; running: a worker has them
   latency          of single tasks: queue, run and transfer together
+                   over the last seconds; max may be an eighth too much
   rate             tasks done per second, with what it was lately
 
 States

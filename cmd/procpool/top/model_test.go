@@ -18,7 +18,7 @@ import (
 func TestNoSizeAndNoFigureBreaksALine(t *testing.T) {
 	odd := sample()
 	odd.Pool, odd.Program = strings.Repeat("長い名前", 50), strings.Repeat("/path", 100)
-	odd.Workers = append(odd.Workers, monitor.Worker{Slot: 123456, PID: 1 << 30, State: strings.Repeat("x", 100), Func: "👩‍👩‍👧‍👦 é", TaskTime: -1, Since: 1e300, Tasks: 1 << 60, CPUShare: 1e9, RSS: 1 << 62})
+	odd.Workers = append(odd.Workers, monitor.Worker{Slot: 123456, PID: 1 << 30, State: strings.Repeat("x", 100), Func: "👩‍👩‍👧‍👦 é", TaskTime: -1, Since: 1e300, Tasks: 1 << 60, CPUShare: new(1e9), RSS: 1 << 62})
 	odd.Functions[0].Run.P50 = 1e20
 	odd.Failures[0].Error = strings.Repeat("wide 広い ", 100)
 	odd.Totals.Completed = 1 << 60

@@ -156,7 +156,7 @@ func workerColumns(g glyphs) []column[monitor.Worker] {
 		{name: "TASK", width: 8, most: 60, flex: true, less: ascending(func(w W) string { return w.Func }), cell: func(w W) string { return taskName(w.Func, w.Index) }},
 		{name: "FOR", width: 6, right: true, less: descending(lasting), cell: func(w W) string { return shortTime(lasting(w)) }},
 		{name: "DONE", rank: 2, width: 6, right: true, less: descending(func(w W) int { return w.Tasks }), cell: ofProcess(func(w W) string { return shortCount(w.Tasks) })},
-		{name: "CPU%", rank: 3, width: 5, right: true, less: descending(func(w W) float64 { return w.CPUShare }), cell: ofProcess(func(w W) string { return fmt.Sprintf("%.0f", 100*w.CPUShare) })},
+		{name: "CPU%", rank: 3, width: 5, right: true, less: descending(cpuOrder), cell: ofProcess(func(w W) string { return cpuText(w, "") })},
 		{name: "RSS", rank: 5, width: 6, right: true, less: descending(func(w W) int64 { return w.RSS }), cell: ofProcess(func(w W) string { return knownBytes(w.RSS) })},
 		{name: "RESTARTS", rank: 4, right: true, less: descending(func(w W) int { return w.Restarts }), cell: func(w W) string { return shortCount(w.Restarts) }, style: func(w W) lipgloss.Style {
 			if w.Restarts > 0 {
@@ -178,6 +178,22 @@ func ofProcess(cell func(monitor.Worker) string) func(monitor.Worker) string {
 		}
 		return cell(w)
 	}
+}
+
+// cpuText is how much of a processor a worker has used lately, in percent; a dash until that is known.
+func cpuText(w monitor.Worker, unit string) string {
+	if w.CPUShare == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%.0f", 100**w.CPUShare) + unit
+}
+
+// cpuOrder has those of which nothing is known behind those that did nothing.
+func cpuOrder(w monitor.Worker) float64 {
+	if w.CPUShare == nil {
+		return -1
+	}
+	return *w.CPUShare
 }
 
 // slotOrder has the spares last.

@@ -44,14 +44,14 @@ func sample() monitor.Snapshot {
 		Rates:   monitor.Rates{Completed: 31.4, Failed: 0.1, Sent: 1.2e6, Received: 310e3},
 		Latency: monitor.Spread{Count: 23749, Mean: 0.12, P50: 0.0841, P90: 0.26, P99: 1.24, Max: 31.2},
 		Workers: []monitor.Worker{
-			{Slot: 0, PID: 4720, State: "busy", Func: "scale", Index: 23754, TaskTime: 0.0123, Tasks: 5012, CPU: 611, CPUShare: 0.97, RSS: 61 << 20, Time: times(640, 20, 90), Spans: []monitor.Span{
+			{Slot: 0, PID: 4720, State: "busy", Func: "scale", Index: 23754, TaskTime: 0.0123, Tasks: 5012, CPU: 611, CPUShare: new(0.97), RSS: 61 << 20, Time: times(640, 20, 90), Spans: []monitor.Span{
 				{Func: "scale", Index: 23700, Tasks: 4, Began: before(2), Ended: before(1.5)},
 				{Func: "scale", Index: 23740, Tasks: 3, Failed: 1, Began: before(1), Ended: before(0.25)},
 			}},
-			{Slot: 1, PID: 4721, State: "busy", Func: "scale", Index: 23751, TaskTime: 12.7, Since: 12.7, Tasks: 4480, CPU: 640, CPUShare: 1.01, RSS: 412 << 20, Time: times(700, 10, 40)},
+			{Slot: 1, PID: 4721, State: "busy", Func: "scale", Index: 23751, TaskTime: 12.7, Since: 12.7, Tasks: 4480, CPU: 640, CPUShare: new(1.01), RSS: 412 << 20, Time: times(700, 10, 40)},
 			{Slot: 2, PID: 9932, State: "starting", Index: -1, Since: 0.04, Restarts: 4, Time: times(300, 30, 80)},
-			{Slot: 3, PID: 4723, State: "idle", Index: -1, Since: 3.5, Tasks: 4999, CPU: 590, CPUShare: 0.02, RSS: 58 << 20, Time: times(200, 0, 550)},
-			{Slot: 4, PID: 4724, State: "busy", Func: "寸法を測る画像", Index: -1, TaskTime: 0.31, Since: 0.31, Tasks: 88, CPU: 12, CPUShare: 0.4, RSS: 23 << 20, Time: times(100, 300, 350)},
+			{Slot: 3, PID: 4723, State: "idle", Index: -1, Since: 3.5, Tasks: 4999, CPU: 590, CPUShare: new(0.02), RSS: 58 << 20, Time: times(200, 0, 550)},
+			{Slot: 4, PID: 4724, State: "busy", Func: "寸法を測る画像", Index: -1, TaskTime: 0.31, Since: 0.31, Tasks: 88, CPU: 12, CPUShare: new(0.4), RSS: 23 << 20, Time: times(100, 300, 350)},
 			{Slot: 5, State: "backoff", Index: -1, Since: 1.8, Restarts: 1, Time: times(10, 0, 0)},
 			{Slot: -1, PID: 4730, State: "spare", Index: -1, Since: 700, RSS: 9 << 20},
 		},

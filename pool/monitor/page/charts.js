@@ -67,12 +67,28 @@ const charts = (() => {
     place.replaceChildren(root);
   };
 
+  // A point whose neighbours are both missing is no line: it gets a dot.
+  const dotted = (values) => values.map((v, i) => {
+    const there = (at) => values[at] !== undefined && values[at][1] !== null;
+    return { value: v, symbol: v[1] !== null && !there(i - 1) && !there(i + 1) ? "circle" : "none" };
+  });
+
+  // The times that are labelled: full ones, few enough that their labels do not touch.
+  const steps = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 43200, 86400].map((s) => 1000 * s);
+  const labelled = (from, to, most) => {
+    const step = steps.find((s) => (to - from) / s <= most) || (to - from) / most, all = [];
+    for (let t = Math.ceil(from / step) * step; t <= to; t += step) all.push(t);
+    return all;
+  };
+
   // A chart over time with a line for each of lines: {name, colour, fill, values: [[time, value or null]]}. Its tooltip is drawn and not written as HTML: whatever a
   // name contains stays text.
   const shown = new Map();
   const time = (id, lines, format, log) => {
     const place = document.getElementById(id);
     if (!shown.has(id)) shown.set(id, echarts.init(place));
+    const times = lines[0].values.map((v) => v[0]), room = Math.max(2, Math.floor(place.clientWidth / 110));
+    const labels = labelled(times[0], times.at(-1), room);
     const axis = (more) => ({ axisLine: { lineStyle: { color: css("line") } }, axisTick: { show: false }, splitLine: { lineStyle: { color: css("grid") } }, ...more });
     shown.get(id).setOption({
       animation: false, textStyle: { fontFamily: "system-ui, sans-serif" },
@@ -82,10 +98,10 @@ const charts = (() => {
         trigger: "axis", confine: true, renderMode: "richText", backgroundColor: css("card"), borderColor: css("line"), textStyle: { color: css("ink"), fontSize: 12 },
         valueFormatter: (v) => v === null || v === undefined ? "–" : format(v),
       },
-      xAxis: axis({ type: "time", splitLine: { show: false }, axisLabel: { color: css("soft"), hideOverlap: true, formatter: { second: "{HH}:{mm}:{ss}", minute: "{HH}:{mm}", hour: "{HH}:{mm}", millisecond: "" } }, splitNumber: narrow() ? 3 : 5 }),
+      xAxis: axis({ type: "time", splitLine: { show: false }, axisLabel: { color: css("soft"), hideOverlap: true, customValues: labels, formatter: (t) => new Date(t).toLocaleTimeString([], { hour12: false }) } }),
       yAxis: axis({ type: log ? "log" : "value", min: log ? undefined : 0, axisLabel: { color: css("soft"), formatter: (v) => format(v, true), hideOverlap: true }, splitNumber: 4 }),
       series: lines.map((l) => ({
-        name: l.name, type: "line", showSymbol: l.values.length < 3, symbolSize: 5, data: l.values, color: css(l.colour), lineStyle: { width: 2 }, areaStyle: l.fill ? { opacity: 0.14 } : undefined,
+        name: l.name, type: "line", showSymbol: true, showAllSymbol: true, symbolSize: 6, data: dotted(l.values), color: css(l.colour), lineStyle: { width: 2 }, areaStyle: l.fill ? { opacity: 0.14 } : undefined,
       })),
     });
   };

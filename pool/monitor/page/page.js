@@ -89,10 +89,10 @@
   const cards = [
     ["throughput", "Tasks per second", (s) => rate(s.rates.completed + s.rates.failed), (s) => `${count(endedTasks(s))} have ended`, (p) => p.completed + p.failed],
     ["latency", "Median latency", (s) => s.latency.count ? span(s.latency.p50 || s.latency.mean) : "–", (s) => s.latency.count ? `99 % below ${span(s.latency.p99)}` : "no task ended lately", (p) => p.p50 || p.mean],
-    ["workers", "Workers busy", (s) => `${s.queue.busy} of ${s.queue.workers}`, (s) => s.queue.spares ? `and ${plural(s.queue.spares, "spare")}` : "", (p) => p.busy],
+    ["workers", "Workers busy", (s) => s.ended ? `none of ${count(s.workers.length)}` : `${s.queue.busy} of ${s.queue.workers}`, (s) => s.ended ? "the pool has ended" : s.queue.spares ? `and ${plural(s.queue.spares, "spare")}` : "", (p) => p.busy],
     ["queue", "Tasks waiting", (s) => count(s.queue.queued), (s) => `${count(s.queue.running)} with workers`, (p) => p.queued],
-    ["cpu", "Processors in use", (s) => s.now.cpu.toFixed(2), () => "by all workers together", (p) => p.cpu],
-    ["memory", "Memory of the workers", (s) => size(s.workers.reduce((sum, w) => sum + w.rss, 0)), (s) => `${size(s.rates.sent + s.rates.received)}/s through pipes`, (p) => p.rss],
+    ["cpu", "Processors in use", (s) => { const known = s.workers.filter((w) => w.cpu_share !== undefined); return known.length ? known.reduce((sum, w) => sum + w.cpu_share, 0).toFixed(2) : "–"; }, (s) => s.ended ? "when they were last seen" : "by all workers together", (p) => p.cpu],
+    ["memory", "Memory of the workers", (s) => size(s.workers.reduce((sum, w) => sum + w.rss, 0)), (s) => s.ended ? "when they were last seen" : `${size(s.rates.sent + s.rates.received)}/s through pipes`, (p) => p.rss],
     ["failed", "Tasks failed", (s) => count(s.totals.failed), (s) => [s.totals.failed && `${share(s.totals.failed / endedTasks(s))} of all`, s.totals.timed_out && `${count(s.totals.timed_out)} too slow`, s.totals.retried && `${count(s.totals.retried)} retried`].filter(Boolean).join(", "), (p) => p.failed],
     ["restarts", "Workers that died", (s) => count(s.totals.restarts), (s) => s.totals.recycles ? `${count(s.totals.recycles)} renewed on purpose` : s.totals.restarts ? "and were replaced" : "", null],
   ].map(([id, label, value, more, point]) => {
@@ -172,9 +172,9 @@
   const stages = [
     ["EncodeArg", "encode", "encode the argument"], ["Queued", "queue", "wait in the pool's queue"], ["Write", "there", "write to the pipe"], ["Pipe", "there", "pipe, until the worker has read it"],
     ["Waiting", "queue", "wait in the worker's queue"], ["DecodeArg", "encode", "decode the argument"], ["Run", "run", "the function"], ["EncodeResult", "encode", "encode the result"],
-    ["Held", "queue", "result waits for others"], ["Return", "return", "pipe back, until the parent has read it"], ["Pickup", "wake", "until the caller has woken up"], ["DecodeResult", "encode", "decode the result"],
+    ["Held", "queue", "result waits for others"], ["Return", "return", "pipe back, until the parent has read it"], ["Pickup", "wake", "the result is there, until the caller took it; a Map takes results when it gets to them, so that is not lost time"], ["DecodeResult", "encode", "decode the result"],
   ];
-  const groups = { encode: "encoding and decoding", queue: "waiting in queues", there: "pipe to the worker", run: "the function", return: "pipe back", wake: "caller wakes up", transfer: "encoding, pipes, waiting for others" };
+  const groups = { encode: "encoding and decoding", queue: "waiting in queues", there: "pipe to the worker", run: "the function", return: "pipe back", wake: "until the caller took it", transfer: "encoding, pipes, waiting for others" };
   const partsOf = (f) => f.samples > 0
     ? stages.map(([name, group, text]) => [group, f.stages[name] || 0, text])
     : [["queue", f.queue.mean, "from its submission until it was sent"], ["run", f.run.mean, "in the worker"], ["transfer", f.transfer.mean, groups.transfer]];
@@ -187,12 +187,12 @@
       parts.forEach(([group, value]) => by.set(group, (by.get(group) || 0) + value));
       const words = [...by].sort((a, b) => b[1] - a[1]).slice(0, 3).filter((g) => g[1] / total >= 0.01).map(([group, v]) => `${groups[group]} ${percent(v / total)}`).join(", ");
       return el("div", { class: "bar-row" },
-        el("p", {}, el("strong", {}, f.func), el("span", { class: "soft" }, `${plural(f.tasks, "task")}${f.failed ? `, ${count(f.failed)} failed` : ""} · ${span(total)} each · ${size(f.arg_bytes / f.tasks)} there, ${size(f.result_bytes / f.tasks)} back`)),
+        el("p", {}, el("strong", {}, f.func), el("span", { class: "soft" }, `${plural(f.tasks, "task")}${f.failed ? `, ${count(f.failed)} failed` : ""} · ${f.samples > 0 ? `mean of ${plural(f.samples, "sampled task")}` : "mean of all"}: ${span(total)} · ${size(f.arg_bytes / f.tasks)} there, ${size(f.result_bytes / f.tasks)} back`)),
         charts.bar(parts.map(([group, v, text]) => [group, v / total, `${text}: ${span(v)} (${percent(v / total)})`]), `${f.func}: ${words}`),
         el("p", { class: "small soft" }, words));
     }));
     byID("stages-key").replaceChildren(...Object.entries(groups).filter(([g]) => used.has(g)).map(([g, text]) => swatch("bg-" + g, text)));
-    put(byID("stages-about"), functions.length ? "The mean of each function, as parts of its way from submission to result. The largest in all come first." : "No task has ended yet.");
+    put(byID("stages-about"), functions.length ? "A task's way from submission to result, in the mean of the tasks of each function that were sampled, or of all where none was. The largest in all come first." : "No task has ended yet.");
   };
 
   // The tables keep their rows, so that what has the focus keeps it.
@@ -213,7 +213,7 @@
         el("a", { href: `workers/${w.slot}/profile?kind=cpu&seconds=5` }, "CPU profile"), el("a", { href: `workers/${w.slot}/profile?kind=heap` }, "heap profile"));
       if (!readOnly) look.append(el("button", { type: "button", class: "danger", "aria-label": `Kill the worker of slot ${w.slot}`, onclick: () => kill(row.worker) }, "Kill"));
     }
-    const row = { element: el("tr", {}, ...cells, spent, look), cells, spent, worker: w };
+    const row = { element: el("tr", {}, ...cells, spent, look), cells, spent, look, worker: w };
     return row;
   };
   const spentBar = (t) => {
@@ -230,8 +230,9 @@
       if (!rows.has(key)) rows.set(key, workerRow(w, s.read_only));
       const row = rows.get(key);
       row.worker = w;
-      [w.slot >= 0 ? String(w.slot) : "spare", w.state, w.func ? taskName(w) : "–", w.func ? span(w.task_time) : "–", count(w.tasks), percent(w.cpu_share), w.rss ? size(w.rss) : "–", String(w.restarts), w.pid ? String(w.pid) : "–"].forEach((text, c) => put(row.cells[c], text));
+      [w.slot >= 0 ? String(w.slot) : "spare", w.state, w.func ? taskName(w) : "–", w.func ? span(w.task_time) : "–", count(w.tasks), w.cpu_share === undefined ? "–" : percent(w.cpu_share), w.rss ? size(w.rss) : "–", String(w.restarts), w.pid ? String(w.pid) : "–"].forEach((text, c) => put(row.cells[c], text));
       row.cells[1].className = w.state;
+      if (s.ended) row.look.replaceChildren("–"); // there is nobody to ask
       row.spent.replaceChildren(spentBar(w.time));
       if (byID("workers").children[i] !== row.element) byID("workers").insertBefore(row.element, byID("workers").children[i] || null);
     });
