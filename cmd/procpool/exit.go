@@ -27,7 +27,7 @@ var exitTable = []struct {
 	{exitUsage, "the command line is wrong; nothing was run"},
 	{exitBroken, "the run could not go on: the pool did not start or broke, or input or output failed"},
 	{exitHalted, "too many items failed (--max-failures)"},
-	{exitInterrupted, "interrupted by Ctrl-C or SIGTERM"},
+	{exitInterrupted, "interrupted by Ctrl-C, SIGTERM or SIGHUP"},
 }
 
 // exitHelp is exitTable as text.

@@ -20,8 +20,8 @@ standard error, and the others go on. What the workers print goes to standard er
 With --json standard input is JSON Lines, each line an argument, and so is the output: objects
 with index, input and value, or with index, input, error and kind.
 
-Ctrl-C starts nothing more and finishes what runs; a second one ends it at once. SIGTERM is a
-Ctrl-C with the second one five seconds later.
+Ctrl-C starts nothing more and finishes what runs; a second one ends it at once. SIGTERM and
+SIGHUP are a Ctrl-C with the second one five seconds later.
 
 `
 
