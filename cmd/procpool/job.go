@@ -192,6 +192,12 @@ func (j *job) watchInterrupts(ctx context.Context, p *pool.Pool) (stop func()) {
 			j.console.say("procpool: interrupted: finishing what runs; Ctrl-C again ends it at once")
 			j.stopSoon(p, byUser)
 		case <-over:
+			return
+		}
+		select {
+		case <-ctx.Done():
+			j.console.home()
+		case <-over:
 		}
 	})
 	return func() {
