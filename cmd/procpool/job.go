@@ -73,7 +73,7 @@ func (j *job) run(ctx context.Context) int {
 	watch := startWatch()
 	p, err := pool.New(ctx, j.options...)
 	if err != nil {
-		j.end = err
+		j.end = j.flags.workers.plainly(err)
 		j.closeRecorders()
 		return j.verdict(ctx)
 	}
