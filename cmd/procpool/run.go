@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -60,6 +61,9 @@ func noSuchFunction(cmd *cobra.Command, args []string) error {
 		return errors.New(`which function? "procpool functions" lists them`)
 	}
 	text := fmt.Sprintf("there is no function %s", quoted(clipped(args[0], 60)))
+	if _, err := strconv.Atoi(args[0]); err == nil && cmd.Flags().Changed("json") {
+		return fmt.Errorf("%s; -j is --json, and -w %s is the number of workers", text, args[0])
+	}
 	cmd.SuggestionsMinimumDistance = 2
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		text += "; did you mean " + strings.Join(near, " or ") + "?"
