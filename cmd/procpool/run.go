@@ -123,6 +123,7 @@ func runItems(s streams, cmd *cobra.Command, flags *runFlags, b *builtin, comman
 	if err != nil {
 		return err
 	}
+	command.addItemFlags(cmd.Flags())
 	job := newJob(s, command, flags, src, t)
 	if flags.input.dryRun {
 		return exitWith(job.dryRun(cmd.Context()))
