@@ -5,7 +5,7 @@
 //	procpool functions                  list the built-in functions
 //	procpool bench                      measure what a process boundary costs here
 //	procpool top [PID|NAME|SOCKET]      watch a running pool
-//	procpool doctor [CHECK...]           find out what the system allows
+//	procpool doctor [CHECK...]            find out what the system allows
 //	procpool demo                       a real job, in one process and in many
 //	procpool version                    print the version
 //
