@@ -341,7 +341,8 @@ func TestTheShellIsOfferedWhatFits(t *testing.T) {
 		hasNot    string
 		directive string
 	}{
-		{"d|", "doctor", "demo", completeNoFile},
+		{"d|", "doctor", "bench", completeNoFile},
+		{"de|", "demo", "doctor", completeNoFile},
 		{"run |", "gostats", "", completeNoFile},
 		{"run g|", "gostats", "sha256", completeNoFile},
 		{"run gostats |", "go", "", completeByExt},
