@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -25,19 +26,38 @@ func newCommandLine(function string, fs *pflag.FlagSet) commandLine {
 	return c
 }
 
+// itemFlags are the flags of run that say what an item is, what it may take and how often it is tried.
+var itemFlags = []string{"timeout", "soft-timeout", "memory", "retries", "retry-errors", "retry-delay", "json"}
+
+// addItemFlags takes down those of fs that were given.
+func (c *commandLine) addItemFlags(fs *pflag.FlagSet) {
+	for _, name := range itemFlags {
+		if f := fs.Lookup(name); f != nil && f.Changed {
+			c.add(f)
+		}
+	}
+}
+
 func (c *commandLine) add(f *pflag.Flag) {
 	if f.Value.Type() == "bool" && f.Value.String() == "true" {
 		c.flags = append(c.flags, "--"+f.Name)
 		return
 	}
-	c.flags = append(c.flags, "--"+f.Name+"="+shellQuoted(f.Value.String()))
+	value := f.Value.String()
+	if size, ok := f.Value.(*sizeValue); ok {
+		value = size.exact()
+	}
+	c.flags = append(c.flags, "--"+f.Name+"="+shellQuoted(value))
 }
 
 // text is a command for a shell that runs one item: on one line, whatever the input is.
 func (c *commandLine) text(it item) string {
 	run := strings.Join(append([]string{"procpool run", shellQuoted(c.function)}, c.flags...), " ")
 	if it.raw != nil {
-		return fmt.Sprintf(`printf '%%s\n' %s | %s --json`, shellQuoted(it.name), run)
+		if !slices.Contains(c.flags, "--json") {
+			run += " --json"
+		}
+		return fmt.Sprintf(`printf '%%s\n' %s | %s`, shellQuoted(it.name), run)
 	}
 	if strings.HasPrefix(it.name, "-") {
 		run += " --"

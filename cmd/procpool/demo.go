@@ -38,10 +38,9 @@ var demoFunc = worker.Register("gostats-demo", func(_ context.Context, path stri
 
 func newDemo(s streams) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:    "demo",
-		Short:  "Statistics of the whole Go distribution, in one process and in many, with a crash in the middle",
-		Args:   noArguments,
-		Hidden: true, // for "make demo"
+		Use:   "demo",
+		Short: "Statistics of the whole Go distribution, in one process and in many, with a crash in the middle",
+		Args:  noArguments,
 	}
 	workers := cmd.Flags().IntP("workers", "w", runtime.GOMAXPROCS(0), "`N` worker processes")
 	dir := cmd.Flags().String("dir", "", "`DIR` with the Go files (default: the sources of the Go distribution)")

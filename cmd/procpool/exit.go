@@ -26,8 +26,8 @@ var exitTable = []struct {
 	{exitItems, "some items failed, each with a line on standard error; or doctor found a problem"},
 	{exitUsage, "the command line is wrong; nothing was run"},
 	{exitBroken, "the run could not go on: the pool did not start or broke, or input or output failed"},
-	{exitHalted, "too many items failed (--max-failures): the rest was not run"},
-	{exitInterrupted, "interrupted by Ctrl-C or SIGTERM"},
+	{exitHalted, "too many items failed (--max-failures)"},
+	{exitInterrupted, "interrupted by Ctrl-C, SIGTERM or SIGHUP"},
 }
 
 // exitHelp is exitTable as text.

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/procpool/procpool/pool"
 )
 
 func TestFiguresAreReadable(t *testing.T) {
@@ -25,4 +28,17 @@ func TestFiguresAreReadable(t *testing.T) {
 	assert.Equal(t, "1 worker", plural(1, "worker"))
 	assert.Equal(t, "1,200 workers", plural(1200, "worker"))
 	assert.Equal(t, "0 processes", plural(0, "process"))
+}
+
+func TestASpeedUpOfHardlyAnyWorkIsNotShown(t *testing.T) {
+	for _, test := range []struct {
+		exec, wall time.Duration
+		shown      bool
+	}{
+		{0, time.Second, false}, {9 * time.Millisecond, 9 * time.Millisecond, false}, {99 * time.Millisecond, time.Second, false},
+		{10 * time.Millisecond, 100 * time.Millisecond, true}, {2 * time.Second, time.Second, true},
+	} {
+		tally := tally{exec: test.exec, wall: test.wall}
+		assert.Equal(t, test.shown, strings.Contains(tally.table(pool.Stats{}, 2, nil), "speed-up over one process"), test)
+	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/spf13/pflag"
 )
@@ -39,6 +40,22 @@ func (h *haltPart) isReached(done, failed int64) bool {
 		return done >= judgedAfter && float64(failed)*100 >= l.percent*float64(done)
 	}
 	return false
+}
+
+// leeway is how many items would reach the limit if they were the next and all failed.
+func (h *haltPart) leeway(done, failed int64) int64 {
+	l := h.maxFailures
+	if l.count > 0 {
+		return int64(l.count) - failed
+	}
+	if l.percent >= 100 && failed < done {
+		return math.MaxInt64
+	}
+	n := int64(0)
+	if l.percent < 100 {
+		n = int64(math.Ceil((l.percent*float64(done) - float64(failed)*100) / (100 - l.percent)))
+	}
+	return max(n, judgedAfter-done)
 }
 
 // text says what was reached.

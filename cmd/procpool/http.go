@@ -62,10 +62,10 @@ func listenAddress(text string) (string, error) {
 	}
 	host, port, err := net.SplitHostPort(text)
 	if err != nil {
-		return "", errors.New("must be a port, or HOST:PORT")
+		return "", errors.New("want a port from 0 to 65535, :PORT, or HOST:PORT")
 	}
 	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
-		return "", errors.New("the port must be 0 to 65535")
+		return "", errors.New("want a port from 0 to 65535, :PORT, or HOST:PORT")
 	}
 	if host == "" {
 		host = "127.0.0.1"

@@ -9,15 +9,15 @@ import (
 	"time"
 )
 
-// termGrace is what a patient command has after SIGTERM. It is less than what service managers
+// termGrace is what a patient command has after SIGTERM or SIGHUP. It is less than what service managers
 // commonly wait before they send SIGKILL.
 const termGrace = 5 * time.Second
 
 // interrupts turns signals into the wishes of a user. The first Ctrl-C ends the context, or, where the
 // command is patient, asks it to come to an end. The second one ends the context of a patient command
 // too. After that a signal has its default effect: it ends the process at once, and the kernel ends the
-// workers with it. SIGTERM, which is sent only once as a rule, is a Ctrl-C with a second one after
-// termGrace.
+// workers with it. SIGTERM and SIGHUP, which are sent only once as a rule, are a Ctrl-C with a second one
+// after termGrace.
 type interrupts struct {
 	cancel context.CancelFunc
 	first  chan struct{} // closed by the first signal
@@ -34,6 +34,9 @@ func withInterrupts(ctx context.Context) (context.Context, context.CancelFunc) {
 	in := &interrupts{cancel: cancel, first: make(chan struct{})}
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // as under nohup
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	go in.watch(ctx, signals) // ends with ctx
 	return context.WithValue(ctx, interruptsKey{}, in), cancel
 }
@@ -62,7 +65,7 @@ func (in *interrupts) watch(ctx context.Context, signals chan os.Signal) {
 				in.cancel()
 				return
 			}
-			if asked = true; s == syscall.SIGTERM {
+			if asked = true; s != os.Interrupt {
 				late = time.After(termGrace)
 			}
 			close(in.first)

@@ -30,6 +30,8 @@ type job struct {
 
 	hooks
 
+	allowance *allowance // nil where failures do not end the run
+
 	counts   counts
 	tally    tally
 	lost     atomic.Int64 // items that failed in an earlier run, and were left out
@@ -71,13 +73,16 @@ func (j *job) run(ctx context.Context) int {
 	watch := startWatch()
 	p, err := pool.New(ctx, j.options...)
 	if err != nil {
-		j.end = err
+		j.end = j.flags.workers.plainly(err)
 		j.closeRecorders()
 		return j.verdict(ctx)
 	}
 	defer func() { _ = p.Close() }()
 
 	workers := p.Stats().Workers
+	if j.flags.halt.maxFailures.isGiven() {
+		j.allowance = newAllowance(j, workers)
+	}
 	j.work(ctx, p)
 	j.tally.wall = watch()
 	j.leave(ctx, p)
@@ -187,6 +192,12 @@ func (j *job) watchInterrupts(ctx context.Context, p *pool.Pool) (stop func()) {
 			j.console.say("procpool: interrupted: finishing what runs; Ctrl-C again ends it at once")
 			j.stopSoon(p, byUser)
 		case <-over:
+			return
+		}
+		select {
+		case <-ctx.Done():
+			j.console.home()
+		case <-over:
 		}
 	})
 	return func() {
@@ -203,6 +214,7 @@ func (j *job) stopSoon(p *pool.Pool, why stopReason) {
 	now, cancel := context.WithCancel(context.Background())
 	cancel() // nobody waits here: what runs comes as outcomes
 	_ = p.Shutdown(now, pool.DropQueued())
+	j.allowance.wake()
 }
 
 func (j *job) whyStopped() stopReason { return stopReason(j.stopped.Load()) }
@@ -305,6 +317,9 @@ func (j *job) passes(it item) bool {
 // outcomes are what comes of the items, in the order that the user wants.
 func (j *job) outcomes(ctx context.Context, p *pool.Pool) iter.Seq[outcome] {
 	items := j.items(ctx)
+	if j.allowance != nil {
+		items = j.allowance.limit(ctx, items)
+	}
 	if j.flags.output.unordered {
 		return j.fed(ctx, p, items)
 	}
@@ -336,6 +351,7 @@ func (j *job) recorded(p *pool.Pool, outcomes iter.Seq[outcome]) iter.Seq[outcom
 				if j.flags.halt.isReached(j.counts.done.Load(), j.counts.failed.Load()) {
 					j.stopSoon(p, byFailures)
 				}
+				j.allowance.wake()
 			}
 			if !yield(o) {
 				return
@@ -397,14 +413,14 @@ func (j *job) show(p *pool.Pool, texts []func(*pool.Pool) string) {
 // verdict says why the run ended early, if it did, and returns the exit code.
 func (j *job) verdict(ctx context.Context) int {
 	stopped := j.whyStopped()
-	cutShort := j.end == nil && !j.complete && stopped != notStopped
+	cutShort := j.end == nil && !j.complete
 	switch {
 	case j.out.isDone(): // whoever reads has seen enough
 	case j.end != nil && ctx.Err() != nil, cutShort && stopped == byUser:
 		return j.early("interrupted", exitInterrupted)
 	case j.end != nil:
 		return j.broken()
-	case cutShort && stopped == byFailures:
+	case stopped == byFailures:
 		return j.early(j.flags.halt.text(), exitHalted)
 	}
 	if j.tally.failed > 0 || j.lost.Load() > 0 {
@@ -426,10 +442,12 @@ func (j *job) broken() int {
 	return exitBroken
 }
 
-// early tells of a run that has ended before its inputs: why, what was done, and what is left.
+// early tells of a run that was asked to end: why, what was done, and what is left.
 func (j *job) early(why string, code int) int {
 	j.console.say("procpool: " + why + ": " + j.left())
-	j.hint()
+	if !j.complete {
+		j.hint()
+	}
 	return code
 }
 
@@ -443,7 +461,7 @@ func (j *job) left() string {
 	if skipped > 0 {
 		text += fmt.Sprintf(", %s skipped", thousands(skipped))
 	}
-	if j.source.readsStdin() {
+	if j.source.readsStdin() && !j.complete {
 		return text + "; the rest of standard input was not run"
 	}
 	if left := j.counts.total.Load() - done - skipped; left > 0 {

@@ -5,6 +5,8 @@
 //	procpool functions                  list the built-in functions
 //	procpool bench                      measure what a process boundary costs here
 //	procpool top [PID|NAME|SOCKET]      watch a running pool
+//	procpool doctor [CHECK...]            find out what the system allows
+//	procpool demo                       a real job, in one process and in many
 //	procpool version                    print the version
 //
 // Results go to standard output, everything else to standard error, and the exit
@@ -43,5 +45,5 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root := newRoot(streams)
 	root.SetArgs(append([]string{}, args...)) // never nil: cobra takes nil for os.Args
 	cmd, err := root.ExecuteContextC(ctx)
-	return exitCode(err, cmd.CommandPath(), stderr)
+	return exitCode(root.OutOrStdout().(*heeded).verdict(err), cmd.CommandPath(), stderr)
 }

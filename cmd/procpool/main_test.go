@@ -57,6 +57,7 @@ func TestWrongCommandLinesAreExplainedAndRunNothing(t *testing.T) {
 		{"run echo --workers 0 x", "--workers 0: invalid argument: must be at least 1"},
 		{"run echo --workers many x", "want N, +N, -N or N%"},
 		{"run echo --workers 0% x", "more than 0%"},
+		{"run -j 4 echo x", "-j is --json, and -w 4 is the number of workers"},
 		{"run echo --affinity 3-1 x", "the range 3-1 runs backwards"},
 		{"run echo --affinity x x", "want CPUs from 0 to 1023"},
 		{"run echo --memory 12X x", "want a size such as 64M"},

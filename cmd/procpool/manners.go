@@ -116,7 +116,7 @@ func usageTemplate(cmd *cobra.Command) string {
 	if env := environmentHelp(cmd.Name()); env != "" && cmd.Runnable() && cmd.HasParent() && cmd.Parent() == cmd.Root() {
 		text += "\nEnvironment:\n" + env
 	}
-	if cmd.Runnable() || !cmd.HasParent() {
+	if (cmd.Runnable() || !cmd.HasParent()) && !strings.Contains(cmd.Long, exitHelp()) {
 		text += "\nExit codes: \"procpool help exit-codes\".\n"
 	}
 	return text

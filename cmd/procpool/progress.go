@@ -33,12 +33,12 @@ type counts struct {
 	total   atomic.Int64 // with the skipped ones; zero while unknown
 }
 
-// add counts an item.
+// add counts an item: first as failed, so that whoever reads done first knows the failures among them.
 func (c *counts) add(failed bool) {
-	c.done.Add(1)
 	if failed {
 		c.failed.Add(1)
 	}
+	c.done.Add(1)
 }
 
 // text says how far the run is after some time, and how long it may go on.

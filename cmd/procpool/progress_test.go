@@ -38,7 +38,7 @@ func TestProgressSaysWhatIsKnown(t *testing.T) {
 func someWorkers() []pool.WorkerInfo {
 	now := time.Now()
 	return []pool.WorkerInfo{
-		{Slot: 0, State: pool.StateBusy, RSS: 34 << 20, Since: now.Add(-12 * time.Second)},
+		{Slot: 0, State: pool.StateBusy, RSS: 34 << 20, Since: now.Add(-time.Hour), TaskTime: 12 * time.Second},
 		{Slot: 1, State: pool.StateIdle, RSS: 6 << 20, Since: now.Add(-time.Hour), Restarts: 2},
 		{Slot: 2, State: pool.StateStarting, Since: now},
 	}

@@ -27,7 +27,7 @@ everything else to standard error.`,
 		SilenceUsage:  true,
 	}
 	root.SetIn(s.in)
-	root.SetOut(s.out)
+	root.SetOut(&heeded{w: s.out}) // of help and completion; the commands have their streams
 	root.SetErr(s.err)
 	root.AddCommand(newRun(s), newFunctions(s), newVersion(s), newBench(s), newTop(s), newDoctor(s), newDemo(s), newMan())
 	manners(root)

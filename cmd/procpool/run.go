@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -20,8 +21,8 @@ standard error, and the others go on. What the workers print goes to standard er
 With --json standard input is JSON Lines, each line an argument, and so is the output: objects
 with index, input and value, or with index, input, error and kind.
 
-Ctrl-C starts nothing more and finishes what runs; a second one ends it at once. SIGTERM is a
-Ctrl-C with the second one five seconds later.
+Ctrl-C starts nothing more and finishes what runs; a second one ends it at once. SIGTERM and
+SIGHUP are a Ctrl-C with the second one five seconds later.
 
 `
 
@@ -60,6 +61,9 @@ func noSuchFunction(cmd *cobra.Command, args []string) error {
 		return errors.New(`which function? "procpool functions" lists them`)
 	}
 	text := fmt.Sprintf("there is no function %s", quoted(clipped(args[0], 60)))
+	if _, err := strconv.Atoi(args[0]); err == nil && cmd.Flags().Changed("json") {
+		return fmt.Errorf("%s; -j is --json, and -w %s is the number of workers", text, args[0])
+	}
 	cmd.SuggestionsMinimumDistance = 2
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		text += "; did you mean " + strings.Join(near, " or ") + "?"
@@ -119,6 +123,7 @@ func runItems(s streams, cmd *cobra.Command, flags *runFlags, b *builtin, comman
 	if err != nil {
 		return err
 	}
+	command.addItemFlags(cmd.Flags())
 	job := newJob(s, command, flags, src, t)
 	if flags.input.dryRun {
 		return exitWith(job.dryRun(cmd.Context()))

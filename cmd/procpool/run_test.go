@@ -46,7 +46,7 @@ func TestRunPrintsResultsInTheOrderOfTheInputs(t *testing.T) {
 			r := runCommand(t, test.stdin, args...)
 			assert.Equal(t, exitOK, r.code, r.stderr)
 			assert.Equal(t, test.want, r.stdout)
-			assert.Contains(t, r.stderr, "speed-up over one process")
+			assert.Contains(t, r.stderr, "time in tasks")
 		})
 	}
 }

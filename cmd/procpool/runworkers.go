@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"regexp"
+	"strconv"
 
 	"github.com/spf13/pflag"
 
@@ -38,6 +40,13 @@ func (w *workersPart) check(_ *runFlags, changed func(string) bool) error {
 	if w.nice < -20 || w.nice > 19 {
 		return fmt.Errorf("--nice %d: must be from -20 to 19", w.nice)
 	}
+	for _, cpus := range w.cpus {
+		for _, cpu := range cpus {
+			if !hasCPU(cpu) {
+				return fmt.Errorf("--affinity: there is no CPU %d, or none for this process", cpu)
+			}
+		}
+	}
 	w.niceGiven = changed("nice")
 	if w.inline {
 		for _, flag := range []string{"nice", "affinity", "memory", "renew-memory", "max-tasks"} {
@@ -50,6 +59,23 @@ func (w *workersPart) check(_ *runFlags, changed func(string) bool) error {
 		return errors.New("--renew-memory is above --memory: no worker would live to be renewed")
 	}
 	return nil
+}
+
+// tooLow is what the pool says of a memory limit that leaves a worker nothing.
+var tooLow = regexp.MustCompile(`^WithMemoryLimit\(\d+\) is too low: .*; want at least (\d+)$`)
+
+// plainly says in the words of the flags why the pool did not start, where a flag is the reason.
+func (w *workersPart) plainly(err error) error {
+	start, ok := errors.AsType[*pool.StartError](err)
+	if !ok || start.Err == nil {
+		return err
+	}
+	match := tooLow.FindStringSubmatch(start.Err.Error())
+	if match == nil {
+		return err
+	}
+	least, _ := strconv.ParseInt(match[1], 10, 64)
+	return &coded{exitUsage, fmt.Errorf("--memory %s is too low: a worker needs at least %d MiB", w.memory.String(), (least+1<<20-1)>>20)}
 }
 
 func (w *workersPart) join(j *job) error {

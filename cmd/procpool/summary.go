@@ -35,6 +35,10 @@ func (t *tally) speedUp() float64 {
 	return t.exec.Seconds() / t.wall.Seconds()
 }
 
+// hasSpeedUp tells whether the speed-up says something: not where the tasks took nearly no time, and what was measured is the start of the workers or the reading of
+// the inputs.
+func (t *tally) hasSpeedUp() bool { return t.exec >= 10*time.Millisecond && t.exec >= t.wall/10 }
+
 // table is the summary of a run.
 func (t *tally) table(stats pool.Stats, workers int, more []func() (name, value string)) string {
 	w := newTable("summary", "")
@@ -44,7 +48,9 @@ func (t *tally) table(stats pool.Stats, workers int, more []func() (name, value 
 	row("wall time", seconds(t.wall))
 	row("time in tasks", seconds(t.exec))
 	row("CPU time in tasks", seconds(t.cpu))
-	row("speed-up over one process", fmt.Sprintf("%.2f x with %s", t.speedUp(), plural(workers, "worker")))
+	if t.hasSpeedUp() {
+		row("speed-up over one process", fmt.Sprintf("%.2f x with %s", t.speedUp(), plural(workers, "worker")))
+	}
 	row("sent to the workers", byteSize(stats.BytesSent))
 	row("received from them", byteSize(stats.BytesReceived))
 	if stats.Retried > 0 {

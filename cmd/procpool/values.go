@@ -34,6 +34,18 @@ func (s *sizeValue) String() string {
 	return byteSize(int64(*s))
 }
 
+// exact is the size as it can be given again.
+func (s *sizeValue) exact() string {
+	n, unit := int64(*s), ""
+	for _, larger := range []string{"KiB", "MiB", "GiB", "TiB"} {
+		if n == 0 || n%1024 != 0 {
+			break
+		}
+		n, unit = n/1024, larger
+	}
+	return strconv.FormatInt(n, 10) + unit
+}
+
 func (s *sizeValue) Type() string { return "size" }
 
 // sizeUnits are those of the SI, those of the IEC, and single letters, which are powers of 1024 as for other

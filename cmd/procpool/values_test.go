@@ -121,3 +121,13 @@ func FuzzFlagValues(f *testing.F) {
 		}
 	})
 }
+
+func TestASizeCanBeGivenAgain(t *testing.T) {
+	for text, want := range map[string]string{"192M": "192MiB", "1.5GiB": "1536MiB", "1234567": "1234567", "100MB": "100000000", "2T": "2TiB", "64k": "64KiB"} {
+		var size, again sizeValue
+		assert.NoError(t, size.Set(text))
+		assert.Equal(t, want, size.exact())
+		assert.NoError(t, again.Set(size.exact()))
+		assert.Equal(t, size, again)
+	}
+}

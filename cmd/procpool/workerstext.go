@@ -33,7 +33,7 @@ func (w workersText) word(one pool.WorkerInfo) string {
 	if one.State == pool.StateSpare {
 		text = "spare"
 	}
-	if d := w.at.Sub(one.Since).Round(time.Second); d >= time.Second && one.State != pool.StateIdle && one.State != pool.StateSpare {
+	if d := w.lasts(one); d >= time.Second {
 		text += " " + d.String()
 	}
 	if one.RSS > 0 {
@@ -45,6 +45,17 @@ func (w workersText) word(one pool.WorkerInfo) string {
 	return text
 }
 
+// lasts is how long a worker has run its item, or been in a state that should not last. A slot may be busy for hours with short items, which is no news.
+func (w workersText) lasts(one pool.WorkerInfo) time.Duration {
+	switch one.State {
+	case pool.StateIdle, pool.StateSpare:
+		return 0
+	case pool.StateBusy:
+		return one.TaskTime.Round(time.Second)
+	}
+	return w.at.Sub(one.Since).Round(time.Second)
+}
+
 // summary is all of them together: "16 workers: 12 busy (up to 3m2s), 4 idle, 812.0 MiB".
 func (w workersText) summary() string {
 	states := map[pool.State]int{}
@@ -54,7 +65,7 @@ func (w workersText) summary() string {
 		memory += one.RSS
 		restarts += one.Restarts
 		if one.State == pool.StateBusy {
-			longest = max(longest, w.at.Sub(one.Since).Round(time.Second))
+			longest = max(longest, w.lasts(one))
 		}
 	}
 	var parts []string
