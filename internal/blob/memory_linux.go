@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -52,10 +53,26 @@ func newMemfd(data []byte) (*os.File, error) {
 	if _, err := file.Write(data); err != nil {
 		return nil, fmt.Errorf("shared memory of %d bytes: %w", len(data), errors.Join(err, file.Close()))
 	}
-	if _, err := unix.FcntlInt(file.Fd(), unix.F_ADD_SEALS, seals); err != nil {
+	if err := seal(file); err != nil {
 		return nil, fmt.Errorf("shared memory: seal: %w", errors.Join(err, file.Close()))
 	}
 	return file, nil
+}
+
+// sealTries is how often sealing is tried, with a pause that doubles from a millisecond: about a second in all.
+const sealTries = 10
+
+// seal seals a file that nobody has mapped. The kernel refuses that with EBUSY while something of its own holds a page of the file, as compaction and what watches
+// memory do for moments.
+func seal(file *os.File) error {
+	for try := range sealTries {
+		_, err := unix.FcntlInt(file.Fd(), unix.F_ADD_SEALS, seals)
+		if !errors.Is(err, unix.EBUSY) {
+			return err
+		}
+		time.Sleep(time.Millisecond << try)
+	}
+	return unix.EBUSY
 }
 
 // Adopt makes Memory of a descriptor that another process has sent, which it owns from now on. Unless it trusts the sender it takes
