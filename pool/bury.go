@@ -190,7 +190,7 @@ func (p *proc) wasKilled() bool {
 // verdictLocked decides why the process ended; byKiller says that the system's out-of-memory killer has struck. A process that was about to leave and died under a task did not leave.
 func (p *proc) verdictLocked(byKiller bool) {
 	if errors.Is(p.cause, errKilled) && !isKill(signalOf(p.child.State())) { // it had ended by itself before that
-		p.reason, p.cause, p.killed = "", nil, false
+		p.reason, p.cause, p.killed = p.parting, nil, false
 	}
 	if p.reason != "" && (p.killed || !p.hasTaskLocked()) {
 		return

@@ -25,6 +25,9 @@ func (p *Pool) KillWorker(slot, pid int) error {
 	}
 	for p := range c.live {
 		if p.slot.id == slot && p.child.PID() == pid && !hasExited(p.child) {
+			if !p.killed {
+				p.parting = p.reason
+			}
 			p.killLocked(ReasonSignal, errKilled)
 			return nil
 		}

@@ -97,6 +97,7 @@ type proc struct {
 	killed   bool       // by the pool
 	reason   ExitReason // why the pool ended it; "" if it did not
 	cause    error      // what made the pool kill it
+	parting  ExitReason // what reason was when KillWorker struck
 	quiet    chan struct{}
 	pending  *batch // an initializer or finalizer is in flight: who waits for it
 	verdict  chan error
