@@ -3,7 +3,7 @@
 // What a caller and a worker wait for is often there within a few microseconds. To fall asleep and be woken takes about as long where both
 // run on one processor, and several times as long where the other processor has gone to sleep meanwhile, in a virtual machine above all: 20 us each
 // way on the one that this was measured on, 40 us for a round trip whose work takes 2. One that looks again and again, and yields in between,
-// is there at once. It costs nobody anything: whoever else wants the processor gets it, and who looked in vain a few times does not for a while.
+// is there at once. Whoever else wants the processor gets it, and who looked in vain a few times does not for a while: then it costs 20 us in 64 waits.
 package spin
 
 import (
