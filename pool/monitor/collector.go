@@ -137,12 +137,12 @@ func (w *watcher) tell(news []byte) {
 	w.news <- news
 }
 
-// lookLocked takes a snapshot, unless the last one is young enough or final.
+// lookLocked takes a snapshot, unless the last one is final, or young enough of a pool that has not ended since.
 func (c *collector) lookLocked(age time.Duration) {
-	if c.last != nil && (c.last.Ended || time.Since(c.last.Taken) < age) {
+	ended := c.hasEnded() // before it is read: what is read then is final
+	if c.last != nil && (c.last.Ended || !ended && time.Since(c.last.Taken) < age) {
 		return
 	}
-	ended := c.hasEnded() // before it is read: what is read then is final
 	now := read(c.src)
 	if !c.src.alive() { // it was collected, perhaps while it was read
 		c.last = c.lastOfAll()

@@ -240,6 +240,14 @@ func TestAStreamThatTheServerEndsWithThePoolSaysSo(t *testing.T) {
 	require.True(t, strings.HasSuffix(w.Body.String(), "event: end\ndata: {}\n\n"), w.Body.String())
 }
 
+func TestASnapshotFromBeforeTheEndIsNotTakenForTheEnd(t *testing.T) {
+	f := newFake()
+	c := newCollector(f, true)
+	require.False(t, c.snapshot().Ended)
+	f.end()
+	require.True(t, c.snapshot().Ended, "however young the one before was")
+}
+
 func TestStreamsAreBounded(t *testing.T) {
 	_, url := serveFake(t)
 	for range maxStreams {
