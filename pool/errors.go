@@ -292,6 +292,19 @@ func show(b *strings.Builder, name string, text []byte) {
 // Unwrap returns Err.
 func (e *StartError) Unwrap() error { return e.Err }
 
+// LowLimitError says that WithMemoryLimit leaves a worker no room for tasks. New returns it within a StartError. All figures are bytes.
+type LowLimitError struct {
+	Limit int64 // what WithMemoryLimit was given
+	Used  int64 // what a worker has that is ready and has run nothing
+	Least int64 // the lowest limit that is accepted: Used and some room for a task
+}
+
+// Error names the option, the figures and what to do.
+func (e *LowLimitError) Error() string {
+	return fmt.Sprintf("WithMemoryLimit(%d) is too low: a ready worker uses %s (%d bytes), and tasks need %s more; want at least %d",
+		e.Limit, mebibytes(e.Used), e.Used, mebibytes(e.Least-e.Used), e.Least)
+}
+
 // brokenError is ErrBroken with the failure that broke the pool.
 func brokenError(cause error) error {
 	if cause == nil {

@@ -76,8 +76,7 @@ func (p *proc) checkMemory() (memory, error) {
 		return m, fmt.Errorf("WithMemoryLimit: %w", err)
 	}
 	if least := m.anon + memoryHeadroom; limit < least {
-		return m, fmt.Errorf("WithMemoryLimit(%d) is too low: a ready worker uses %s (%d bytes), and tasks need %s more; want at least %d",
-			limit, mebibytes(m.anon), m.anon, mebibytes(memoryHeadroom), least)
+		return m, &LowLimitError{Limit: limit, Used: m.anon, Least: least}
 	}
 	return m, nil
 }

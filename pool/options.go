@@ -101,7 +101,7 @@ func WithMaxWorkerMemory(bytes int64) Option {
 // WithMemoryLimit limits the private memory of a worker, in bytes, while a task runs. It is enforced by the kernel (RLIMIT_DATA, above what a fresh worker has mapped
 // and does not use); Go's collector is told of 90 % of it, so that it tries first. An allocation in Go beyond it ends the process, and the task fails with an *ExitError of
 // ReasonMemoryLimit; in C, malloc fails. Shared mappings that a task makes are looked at ten times a second. New refuses a limit that
-// leaves less than 32 MiB above what a ready worker has, initializer included. The default is no limit. Linux only.
+// leaves less than 32 MiB above what a ready worker has, initializer included, with a *LowLimitError. The default is no limit. Linux only.
 func WithMemoryLimit(bytes int64) Option {
 	return option("WithMemoryLimit", func(c *config) { c.memoryLimit = bytes })
 }

@@ -3,8 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"regexp"
-	"strconv"
 
 	"github.com/spf13/pflag"
 
@@ -61,21 +59,13 @@ func (w *workersPart) check(_ *runFlags, changed func(string) bool) error {
 	return nil
 }
 
-// tooLow is what the pool says of a memory limit that leaves a worker nothing.
-var tooLow = regexp.MustCompile(`^WithMemoryLimit\(\d+\) is too low: .*; want at least (\d+)$`)
-
 // plainly says in the words of the flags why the pool did not start, where a flag is the reason.
 func (w *workersPart) plainly(err error) error {
-	start, ok := errors.AsType[*pool.StartError](err)
-	if !ok || start.Err == nil {
+	low, ok := errors.AsType[*pool.LowLimitError](err)
+	if !ok {
 		return err
 	}
-	match := tooLow.FindStringSubmatch(start.Err.Error())
-	if match == nil {
-		return err
-	}
-	least, _ := strconv.ParseInt(match[1], 10, 64)
-	return &coded{exitUsage, fmt.Errorf("--memory %s is too low: a worker needs at least %d MiB", w.memory.String(), (least+1<<20-1)>>20)}
+	return &coded{exitUsage, fmt.Errorf("--memory %s is too low: a worker needs at least %d MiB", w.memory.String(), (low.Least+1<<20-1)>>20)}
 }
 
 func (w *workersPart) join(j *job) error {

@@ -141,6 +141,12 @@ func TestRow016ALimitThatLeavesNoRoomIsRefusedWithTheFigure(t *testing.T) {
 	_, err := tryStart(t, 2, pool.WithMemoryLimit(20*mib))
 	require.ErrorContains(t, err, "a ready worker uses")
 	require.ErrorContains(t, err, "want at least")
+	var low *pool.LowLimitError
+	require.ErrorAs(t, err, &low)
+	require.EqualValues(t, 20*mib, low.Limit)
+	require.Greater(t, low.Least, low.Limit)
+	require.Greater(t, low.Least, low.Used)
+	start(t, 1, pool.WithMemoryLimit(low.Least+4*mib)) // the next worker may have touched some pages more
 	_, err = tryStart(t, 1, pool.WithMemoryLimit(200*mib), pool.WithInitializer(consume, appetite{Keep: 180 * mib}))
 	require.ErrorContains(t, err, "a ready worker uses")
 	for _, opt := range []pool.Option{pool.WithMemoryLimit(0), pool.WithMaxWorkerMemory(-1)} {
