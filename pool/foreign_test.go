@@ -1,16 +1,15 @@
 package pool_test
 
 import (
-	"bytes"
 	"context"
 	"os/exec"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/procpool/procpool/internal/leaktest"
+	"github.com/procpool/procpool/internal/syncbuf"
 	"github.com/procpool/procpool/pool"
 	"github.com/procpool/procpool/pool/pooltest"
 	"github.com/procpool/procpool/worker"
@@ -148,7 +147,7 @@ func TestCancellingATaskInPythonFreesTheSlotWithinTheGrace(t *testing.T) {
 }
 
 func TestShutdownEndsWorkersInPythonInGoodOrder(t *testing.T) {
-	var out syncBuffer
+	var out syncbuf.Buffer
 	exits := make(chan pool.WorkerExit, 2)
 	p := python(t, pool.WithStderr(&out), pool.WithOnExit(func(e pool.WorkerExit) { exits <- e }))
 	_, err := pool.Call(t.Context(), p, pySay, "printed, not sent")
@@ -164,22 +163,4 @@ func TestShutdownEndsWorkersInPythonInGoodOrder(t *testing.T) {
 		}
 	}
 	require.Contains(t, out.String(), "printed, not sent\n")
-}
-
-// syncBuffer is a buffer that the pool writes and the test reads.
-type syncBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/procpool/procpool/internal/syncbuf"
 	"github.com/procpool/procpool/pool"
 	"github.com/procpool/procpool/worker"
 )
@@ -156,7 +157,7 @@ var greet = worker.Register("example.greet", func(ctx context.Context, name stri
 })
 
 func ExampleLogger() {
-	var out syncBuffer
+	var out syncbuf.Buffer
 	p, err := pool.New(context.Background(), pool.WithWorkers(1), pool.WithLogger(hclog.New(&hclog.LoggerOptions{Output: &out})))
 	if err != nil {
 		log.Fatal(err)
@@ -167,7 +168,7 @@ func ExampleLogger() {
 	if err := p.Shutdown(context.Background()); err != nil {
 		log.Fatal(err)
 	}
-	_, record, _ := strings.Cut(out.text(), " ") // the time comes first
+	_, record, _ := strings.Cut(out.String(), " ") // the time comes first
 	fmt.Println(record[:len("[INFO]  greeting: name=Ada")])
 	// Output: [INFO]  greeting: name=Ada
 }

@@ -1,13 +1,11 @@
 package worker_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/hashicorp/go-hclog"
@@ -15,6 +13,7 @@ import (
 
 	"github.com/procpool/procpool/internal/codec"
 	"github.com/procpool/procpool/internal/leaktest"
+	"github.com/procpool/procpool/internal/syncbuf"
 	"github.com/procpool/procpool/pool"
 	"github.com/procpool/procpool/pool/pooltest"
 	"github.com/procpool/procpool/worker"
@@ -23,23 +22,6 @@ import (
 func TestMain(m *testing.M) {
 	worker.Main()
 	leaktest.Main(m)
-}
-
-var inSync sync.Mutex
-
-// syncBuffer is written by the pool and read by the test.
-type syncBuffer struct{ bytes.Buffer }
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	inSync.Lock()
-	defer inSync.Unlock()
-	return b.Buffer.Write(p)
-}
-
-func (b *syncBuffer) text() string {
-	inSync.Lock()
-	defer inSync.Unlock()
-	return b.String()
 }
 
 func same(_ context.Context, n int) (int, error) { return n, nil }
@@ -133,7 +115,7 @@ var logAll = worker.Register("test.log", func(ctx context.Context, n int) (worke
 
 func TestRecordsArriveWithTheTaskThatWroteThem(t *testing.T) {
 	for _, mode := range []pool.Option{pool.WithName("test"), pool.WithInline()} {
-		var out syncBuffer
+		var out syncbuf.Buffer
 		reports := make(chan worker.TaskInfo, 10)
 		p := pooltest.New(t, mode, pool.WithWorkers(1),
 			pool.WithLogger(hclog.New(&hclog.LoggerOptions{Output: &out, Level: hclog.Debug})),
@@ -153,7 +135,7 @@ func TestRecordsArriveWithTheTaskThatWroteThem(t *testing.T) {
 		require.Equal(t, infos[1].PID, info.PID)
 		require.Equal(t, 1, info.Index)
 		require.NoError(t, p.Shutdown(t.Context()))
-		text := out.text()
+		text := out.String()
 		for _, want := range []string{
 			"[DEBUG]", "detail: n=6", "outer.inner: hello: pair=", `err="no error"`, "hex=ff", "reset: warned", "as log does",
 			"slot=0", fmt.Sprint("pid=", infos[1].PID), "func=test.log", "index=1",

@@ -3,13 +3,11 @@
 package conformance_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
 	"iter"
 	"runtime"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -293,22 +291,4 @@ func collected[T any](t testing.TB, what string, ws ...weak.Pointer[T]) {
 		}
 		return true
 	})
-}
-
-// A buffer is a bytes.Buffer for many goroutines.
-type buffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/stretchr/testify/require"
 
+	"github.com/procpool/procpool/internal/syncbuf"
 	"github.com/procpool/procpool/pool"
 )
 
@@ -162,7 +163,7 @@ func departed(t *testing.T, m mode, procs []int) {
 
 func TestC031ADroppedPoolIsClosedWithAWarning(t *testing.T) {
 	each(t, func(t *testing.T, m mode) {
-		var log buffer
+		var log syncbuf.Buffer
 		logger := hclog.New(&hclog.LoggerOptions{Level: hclog.Warn, Output: &log})
 		procs := dropped(t, m, func(p *pool.Pool) {
 			_, err := pool.Call(t.Context(), p, sqr, 1)

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -23,6 +24,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/procpool/procpool/internal/leaktest"
+	"github.com/procpool/procpool/internal/syncbuf"
 	"github.com/procpool/procpool/pool"
 	"github.com/procpool/procpool/wire"
 	"github.com/procpool/procpool/worker"
@@ -1220,7 +1222,7 @@ func TestRow104ShutdownBeforeAnyTaskOrWhileStarting(t *testing.T) {
 func TestRow105PoolThatIsDroppedEndsItsWorkersAndSaysSo(t *testing.T) {
 	bounded(t, time.Minute)
 	leaktest.Check(t)
-	log := new(buffer)
+	log := new(syncbuf.Buffer)
 	watches := func() (watches []watch) {
 		p, err := pool.New(t.Context(), append(helperOptions(2), pool.WithLogger(hclog.New(&hclog.LoggerOptions{Output: log, Level: hclog.Debug})))...)
 		require.NoError(t, err)
@@ -1235,7 +1237,7 @@ func TestRow105PoolThatIsDroppedEndsItsWorkersAndSaysSo(t *testing.T) {
 		runtime.GC()
 		return !watches[0].running() && !watches[1].running()
 	})
-	eventually(t, patience, "a warning", func() bool { return log.contains("[WARN]") })
+	eventually(t, patience, "a warning", func() bool { return strings.Contains(log.String(), "[WARN]") })
 	eventually(t, patience, "the children are reaped", func() bool { return len(children(t)) == 0 })
 
 	t.Run("not while it is used", func(t *testing.T) {

@@ -3,15 +3,12 @@
 package faults
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"runtime"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -22,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/procpool/procpool/internal/leaktest"
+	"github.com/procpool/procpool/internal/syncbuf"
 	"github.com/procpool/procpool/pool"
 	"github.com/procpool/procpool/worker"
 )
@@ -54,8 +52,8 @@ type fixture struct {
 	n int // workers that it must have in the end
 
 	exits          chan pool.WorkerExit
-	stdout, stderr *buffer
-	log            *buffer
+	stdout, stderr *syncbuf.Buffer
+	log            *syncbuf.Buffer
 
 	spent bool // the test has broken or closed the pool for good: settle asks no more of it
 
@@ -83,7 +81,7 @@ func tryStart(t *testing.T, n int, opts ...pool.Option) (*fixture, error) {
 func tryStartBeside(t *testing.T, n int, opts ...pool.Option) (*fixture, error) {
 	t.Helper()
 	bounded(t, time.Minute)
-	f := &fixture{t: t, n: n, exits: make(chan pool.WorkerExit, 1<<14), stdout: new(buffer), stderr: new(buffer), log: new(buffer)}
+	f := &fixture{t: t, n: n, exits: make(chan pool.WorkerExit, 1<<14), stdout: new(syncbuf.Buffer), stderr: new(syncbuf.Buffer), log: new(syncbuf.Buffer)}
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("the pool's log:\n%s\nstdout:\n%s\nstderr:\n%s", tail(f.log.String()), tail(f.stdout.String()), tail(f.stderr.String()))
@@ -362,25 +360,3 @@ func tail(text string) string {
 	}
 	return "..." + text[len(text)-most:]
 }
-
-// A buffer may be written and read at the same time.
-type buffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-var _ io.Writer = (*buffer)(nil)
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
-}
-
-func (b *buffer) contains(text string) bool { return strings.Contains(b.String(), text) }

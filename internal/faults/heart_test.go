@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/procpool/procpool/internal/syncbuf"
 	"github.com/procpool/procpool/pool"
 	"github.com/procpool/procpool/wire"
 	"github.com/procpool/procpool/worker"
@@ -282,18 +283,18 @@ var logAndSleep = worker.Register("faults.logAndSleep", func(ctx context.Context
 
 // slowLog writes as a terminal does that somebody holds.
 type slowLog struct {
-	*buffer
+	*syncbuf.Buffer
 	takes time.Duration
 }
 
 func (l slowLog) Write(p []byte) (int, error) {
 	time.Sleep(l.takes)
-	return l.buffer.Write(p)
+	return l.Buffer.Write(p)
 }
 
 // While a record of the worker is with the user's logger, nobody reads what the worker answers.
 func TestRow029AWorkerDoesNotDieOfASlowLogger(t *testing.T) {
-	f := start(t, 1, pool.WithHeartbeat(beat), pool.WithLogger(hclog.New(&hclog.LoggerOptions{Output: slowLog{new(buffer), 3 * beat}, Level: hclog.Error})))
+	f := start(t, 1, pool.WithHeartbeat(beat), pool.WithLogger(hclog.New(&hclog.LoggerOptions{Output: slowLog{new(syncbuf.Buffer), 3 * beat}, Level: hclog.Error})))
 	_, err := call(f, logAndSleep, 4*beat)
 	require.NoError(t, err)
 	require.Empty(t, f.exits)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/procpool/procpool/internal/syncbuf"
 	"github.com/procpool/procpool/pool"
 )
 
@@ -29,7 +30,7 @@ type helper struct {
 	in     io.WriteCloser
 	lines  chan []byte   // closed at the end of its stdout
 	ended  chan struct{} // closed when it was reaped
-	stderr *buffer
+	stderr *syncbuf.Buffer
 }
 
 // startHelper starts this binary in a role. Its group is killed at the end of the test.
@@ -41,7 +42,7 @@ func startHelper(t testing.TB, role string, env ...string) *helper {
 // startHelperAs is startHelper with a command that differs.
 func startHelperAs(t testing.TB, change func(*exec.Cmd), role string, env ...string) *helper {
 	t.Helper()
-	h := &helper{t: t, lines: make(chan []byte, 1<<10), ended: make(chan struct{}), stderr: new(buffer)}
+	h := &helper{t: t, lines: make(chan []byte, 1<<10), ended: make(chan struct{}), stderr: new(syncbuf.Buffer)}
 	h.cmd = exec.Command("/proc/self/exe")
 	h.cmd.Args[0] = os.Args[0]
 	h.cmd.Env = append(append(os.Environ(), roleVar+"="+role), env...)

@@ -23,6 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/procpool/procpool/internal/leaktest"
+	"github.com/procpool/procpool/internal/syncbuf"
 	"github.com/procpool/procpool/pool"
 	"github.com/procpool/procpool/worker"
 )
@@ -141,7 +142,7 @@ func TestRow116RandomFaultsUnderLoadGiveEachTaskItsOwnOutcome(t *testing.T) {
 	seed := uint64(envInt("FAULTS_SEED", int(time.Now().UnixNano()>>10)))
 	t.Logf("FAULTS_SEED=%d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
-	f := start(t, 3, pool.WithMaxTasksPerWorker(50), pool.WithStderr(new(buffer)))
+	f := start(t, 3, pool.WithMaxTasksPerWorker(50), pool.WithStderr(new(syncbuf.Buffer)))
 	wants := []struct {
 		verb string
 		want outcome

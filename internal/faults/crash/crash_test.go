@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"runtime/debug"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -23,6 +22,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/procpool/procpool/internal/leaktest"
+	"github.com/procpool/procpool/internal/syncbuf"
 	"github.com/procpool/procpool/pool"
 	"github.com/procpool/procpool/worker"
 )
@@ -105,7 +105,7 @@ func TestRow018DeathInCCostsTheTaskAndIsNeverASuccess(t *testing.T) {
 		{"_exit 0", 0, pool.ReasonExit, ""},
 	} {
 		t.Run(test.what, func(t *testing.T) {
-			p := newPool(t, pool.WithStderr(new(buffer)))
+			p := newPool(t, pool.WithStderr(new(syncbuf.Buffer)))
 			neighbour := pool.Go(t.Context(), p, run, "beside it")
 			_, err := pool.Call(t.Context(), p, run, test.what)
 			var exit *pool.ExitError
@@ -156,7 +156,7 @@ func TestRow032EndlessLoopInCIsKilledByCloseAndByCancel(t *testing.T) {
 }
 
 func TestRow068WhatCPrintsArrivesAtStdout(t *testing.T) {
-	out := new(buffer)
+	out := new(syncbuf.Buffer)
 	p := newPool(t, pool.WithStdout(out))
 	for i := range 20 {
 		_, err := pool.Call(t.Context(), p, run, fmt.Sprint("from C ", i, "."))
@@ -235,26 +235,8 @@ func endsWithin(pidfd int, within time.Duration) bool {
 	}
 }
 
-// A buffer may be written and read at the same time.
-type buffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
-}
-
 func TestRow032EndlessLoopInCIsKilledAtItsTimeLimitWithItsStack(t *testing.T) {
-	p := newPool(t, pool.WithStderr(new(buffer)))
+	p := newPool(t, pool.WithStderr(new(syncbuf.Buffer)))
 	begin := time.Now()
 	_, err := pool.Call(t.Context(), p, run, "spin", pool.Timeout(500*time.Millisecond))
 	var timeout *pool.TimeoutError

@@ -12,11 +12,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/procpool/procpool/internal/syncbuf"
 	"github.com/procpool/procpool/pool"
 	"github.com/procpool/procpool/worker"
 )
@@ -220,7 +220,7 @@ func initializer(dir string) (l line) {
 
 // talks looks at what arrives where the pool was told that output belongs, and whether the main program's input is untouched.
 func talks(dir string) line {
-	var out buffer
+	var out syncbuf.Buffer
 	var taken any
 	l := onPool(dir, []pool.Option{pool.WithStdout(&out)}, func(p *pool.Pool) waiting {
 		future := pool.Go(context.Background(), p, misbehave, order{Dir: dir, How: "talk"})
@@ -238,24 +238,6 @@ func talks(dir string) line {
 	}
 	l.Note = strings.Join(notes, ", ")
 	return l
-}
-
-// A buffer is written by the pool and read when that has ended.
-type buffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
 }
 
 // mainKilled kills a main program while one of its workers is busy and the other one idle.
