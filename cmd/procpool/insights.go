@@ -163,7 +163,7 @@ func failureText(err error) string {
 	if task, ok := errors.AsType[*pool.TaskError](err); ok {
 		err = task.Err
 	}
-	text, _, _ := strings.Cut(err.Error(), "\n")
+	text, _, _ := strings.Cut(inFlags(err.Error()), "\n")
 	return printable(clipped(text, 200))
 }
 
@@ -182,7 +182,7 @@ func advice(in pool.Insights) string {
 	var b strings.Builder
 	b.WriteString("advice:\n")
 	for _, a := range in.Advice {
-		b.WriteString("- " + printable(a) + "\n")
+		b.WriteString("- " + printable(inFlags(a)) + "\n")
 	}
 	return b.String()
 }

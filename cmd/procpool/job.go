@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/procpool/procpool/pool"
 )
@@ -71,7 +72,7 @@ func (j *job) run(ctx context.Context) int {
 	}
 	j.task.begin(j.source)
 	watch := startWatch()
-	p, err := pool.New(ctx, j.options...)
+	p, err := j.start(ctx)
 	if err != nil {
 		j.end = j.flags.workers.plainly(err)
 		j.closeRecorders()
@@ -95,6 +96,22 @@ func (j *job) run(ctx context.Context) int {
 	j.closeRecorders()
 	j.tell(p, workers)
 	return j.verdict(ctx)
+}
+
+// slowStart is when one who waits for the workers is told so. They have half a minute.
+const slowStart = 3 * time.Second
+
+// start starts the workers.
+func (j *job) start(ctx context.Context) (*pool.Pool, error) {
+	if !j.flags.show.quiet {
+		missing := "the workers are not ready yet"
+		if f := &j.flags.foreign; f.isGiven() {
+			missing = fmt.Sprintf("--command %s has not said hello yet, as a worker does", quoted(f.command))
+		}
+		notice := time.AfterFunc(slowStart, func() { j.console.say("procpool: " + missing + "; waiting") })
+		defer notice.Stop()
+	}
+	return pool.New(ctx, j.options...)
 }
 
 // join lets every part hang in what it has.

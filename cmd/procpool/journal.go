@@ -7,7 +7,6 @@ import (
 	"iter"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/kballard/go-shellquote"
@@ -221,7 +220,7 @@ func (k *keeper) printed(o outcome) error {
 	r := journal.Record{Key: o.item.past.key, State: journal.Done, Was: k.replaced(o.item), Input: o.item.name}
 	switch {
 	case o.err != nil:
-		r.State, r.Kind, r.Error = journal.Failed, o.kind(), strings.TrimPrefix(o.err.Error(), "procpool: ")
+		r.State, r.Kind, r.Error = journal.Failed, o.kind(), o.cause()
 	case k.job.task.sums():
 		var err error
 		if r.Value, err = k.values.encode(o.value); err != nil {

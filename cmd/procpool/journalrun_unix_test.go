@@ -70,6 +70,15 @@ func TestResultsThatWaitForAnEarlierOneSurviveAKill(t *testing.T) {
 	assert.Empty(t, r.stdout, "now they have been printed")
 }
 
+func TestAWorkerThatSaysNothingIsWaitedForAloud(t *testing.T) {
+	s := startCommand(t, "run", "echo", "a", "--command", "sleep 1h")
+	eventually(t, func() bool { return strings.Contains(s.stderr.String(), "has not said hello yet") }, "it is told what is missing")
+	require.NoError(t, s.cmd.Process.Signal(syscall.SIGINT))
+	_ = s.cmd.Wait()
+	assert.Equal(t, exitInterrupted, s.cmd.ProcessState.ExitCode(), s.stderr.String())
+	assert.Equal(t, "procpool: --command \"sleep 1h\" has not said hello yet, as a worker does; waiting\nprocpool: interrupted: 0 items done\n", s.stderr.String())
+}
+
 func TestASecondInterruptLeavesNoFailureInTheJournal(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal")
 	s := startCommand(t, "run", "sleep", "--quiet", "--unordered", "--workers", "2", "--chunk", "1", "--journal", path, "1ms", "1h", "2h")

@@ -51,9 +51,12 @@ func (o outcome) kind() string {
 	return "other"
 }
 
+// cause says why the item failed.
+func (o outcome) cause() string { return inFlags(strings.TrimPrefix(o.err.Error(), "procpool: ")) }
+
 // complaint is the line that tells of a failed item: which, and why.
 func (o outcome) complaint() string {
-	cause := clipped(strings.TrimPrefix(o.err.Error(), "procpool: "), 1000)
+	cause := clipped(o.cause(), 1000)
 	if frame := taskFrame(o.stack()); frame != "" {
 		cause += ", in " + frame
 	}
