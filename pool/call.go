@@ -37,15 +37,19 @@ type call struct {
 	pool *Pool // keeps a Pool that nobody else holds from being collected while the call is pending; then nil
 
 	fn         string
-	item       []byte // the task item
-	lent       []byte // the end of it, where that is the caller's memory
-	due        time.Time
-	timing     *Timing // what Timed wants filled in; nil where nobody wants it
-	listens    bool    // its caller, who submits it now, can take the answer himself
-	direct     *proc   // the worker that got it at once then, and whose page he watches for the answer
-	bound      bool    // the end of a context ends it: see watcher
-	positional bool    // its result may hold structs as arrays
-	pinned     *slot   // Broadcast: it runs there or nowhere
+	item       []byte     // the task item
+	lent       []byte     // the end of it, where that is the caller's memory
+	due        *time.Time // nil for never
+	timing     *Timing    // what Timed wants filled in; nil where nobody wants it
+	direct     *proc      // the worker that got it at once, and whose page its caller watches for the answer, if he listens
+	listens    bool       // its caller, who submits it now, can take the answer himself
+	bound      bool       // the end of a context ends it: see watcher
+	positional bool       // its result may hold structs as arrays
+
+	// Under core.mu.
+	queued  bool
+	dropped bool // cancelled: nobody waits for what the worker says
+	counted bool // the pool's Stats know what the worker said
 
 	trail   *trail   // of a tracer; nil for nothing
 	carried *carried // needed until the promise is answered; of the one who answers; nil for nothing
@@ -54,27 +58,26 @@ type call struct {
 
 	// Under core.mu.
 	lane    *lane
-	attempt int   // attempts that were made before
 	next    *call // in its lane
-	queued  bool
-	dropped bool   // cancelled: nobody waits for what the worker says
-	counted bool   // the pool's Stats know what the worker said
-	stamp   stamp  // where timing is wanted; made as well where the call has to wait
-	batch   *batch // where it is in flight
-	offset  int
-	proc    *proc
+	attempt int32 // attempts that were made before
+	offset  int32 // in batch
+	batch   *batch
+	proc    *proc // where it is in flight
+	stamp   stamp // where timing is wanted; made as well where the call has to wait
 
 	watched links // of watchers
 
 	small [smallItem]byte
 }
 
-// terms is what the options say of a call. Calls without options share those of their pool.
+// terms is what the options say of a call, and what is special about it. Calls of which neither is true share those of their pool.
 type terms struct {
 	limits limits
 	retry  *retry
 	key    string
 	keyed  bool
+	pinned *slot  // Broadcast: it runs there or nowhere
+	halt   func() // GoMap: what Cancel does instead of cancelling a call
 }
 
 // complete answers the call, unless it is answered.
@@ -220,9 +223,12 @@ func (l *lane) take(limit limiter) *batch {
 		return nil
 	}
 	most := limit.most(head.fn, l.n, 0)
-	b := &batch{from: l, due: head.due}
+	b := &batch{from: l}
+	if head.due != nil {
+		b.due = *head.due
+	}
 	b.calls = b.one[:0]
-	b.head = wire.TasksHead{Func: head.fn, First: -1, Attempt: head.attempt + 1, Soft: head.limits.soft, Hard: head.limits.hard}
+	b.head = wire.TasksHead{Func: head.fn, First: -1, Attempt: int(head.attempt) + 1, Soft: head.limits.soft, Hard: head.limits.hard}
 	if head.timing != nil {
 		b.head.Flags |= wire.WantTiming
 		b.travel = &travel{}
@@ -251,7 +257,7 @@ func (l *lane) take(limit limiter) *batch {
 
 // alike reports whether two calls can travel together.
 func alike(a, b *call) bool {
-	return a.fn == b.fn && a.due.Equal(b.due) && (a.timing != nil) == (b.timing != nil) && a.positional == b.positional &&
+	return a.fn == b.fn && (a.due == b.due || a.due != nil && b.due != nil && a.due.Equal(*b.due)) && (a.timing != nil) == (b.timing != nil) && a.positional == b.positional &&
 		a.limits == b.limits && a.attempt == b.attempt && a.trail.travelsWith(b.trail)
 }
 
@@ -442,6 +448,6 @@ func (c *core) cancel(call *call, cause error) {
 		call.lane.cancelled(call)
 		c.wakeWaitersLocked()
 	case call.batch != nil:
-		call.proc.cancelLocked(call.batch, call.offset)
+		call.proc.cancelLocked(call.batch, int(call.offset))
 	}
 }

@@ -37,7 +37,8 @@ type core struct {
 	drained     chan struct{} // closed when stopping and outstanding is 0
 	drainOnce   sync.Once
 
-	plain       *terms       // of calls without options
+	plain       *terms // of calls without options
+	familiar    familiar
 	hearing     atomic.Int32 // callers that wait for a page
 	carrierLost sync.Once    // what a tracer wants to travel was too long
 	watchers    watchers

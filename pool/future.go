@@ -9,15 +9,16 @@ import (
 	"sync"
 	"time"
 
+	"github.com/procpool/procpool/internal/codec"
 	"github.com/procpool/procpool/worker"
 )
 
 // Future is a result that comes later. It is Python's AsyncResult and concurrent.futures.Future. All methods may be called from any number of goroutines.
 type Future[R any] struct {
 	call    call
-	reading reading[R]
-	ctx     context.Context // the submitter's
-	halt    func()          // what Cancel does, if not cancelling the call
+	results *codec.Codec[R]
+	arg     interface{ TypeName() string } // the argument's codec, for errors
+	ctx     context.Context                // the submitter's
 
 	mu   sync.Mutex
 	read bool // val and err are what the answer says
@@ -49,8 +50,8 @@ func (f *Future[R]) Wait(ctx context.Context) (R, error) {
 // Cancel asks for the end of the task: if no worker has started it, none will; if one runs it, its context ends, and the worker is
 // killed if it goes on for longer than the stop grace. Wait then returns context.Canceled, unless the result is there already.
 func (f *Future[R]) Cancel() {
-	if f.halt != nil {
-		f.halt()
+	if halt := f.call.terms.halt; halt != nil {
+		halt()
 		return
 	}
 	f.call.core.cancel(&f.call, context.Canceled)
@@ -110,11 +111,17 @@ func (f *Future[R]) decode() error {
 	if a.err != nil {
 		return a.err
 	}
-	err := f.reading.answered(f.call.core, &f.val, a, f.call.timing)
+	reading := f.reading()
+	err := reading.answered(f.call.core, &f.val, a, f.call.timing)
 	if err != nil && endedBy(f.ctx, err) {
 		return causeOf(f.ctx)
 	}
 	return err
+}
+
+// reading is made when it is needed: a Future that waits is kept small.
+func (f *Future[R]) reading() reading[R] {
+	return reading[R]{fn: f.call.fn, results: f.results, argType: f.arg.TypeName(), soft: f.call.limits.soft}
 }
 
 // settle sets the result; it is for a Future whose answer comes by no worker.
@@ -166,7 +173,8 @@ func begin[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], arg *A,
 	t, err := newTyped(p, fn)
 	f := &Future[R]{ctx: ctx}
 	c := &f.call
-	c.core, c.pool, c.fn = p.core, p, t.fn
+	c.core, c.pool, c.fn, c.terms = p.core, p, t.fn, p.core.plain
+	f.results, f.arg = t.results, t.args
 	c.bound = !watched && ctx.Done() != nil
 	c.listens = watched
 	if err == nil && p.core.cfg.tracer != nil {
@@ -192,7 +200,6 @@ var noOptions callConfig
 func submit[A, R any](ctx context.Context, t *typed[A, R], f *Future[R], arg *A, opts []CallOption) (err error) {
 	c := &f.call
 	cfg := &noOptions
-	c.terms = t.core.plain
 	if len(opts) > 0 || t.core.cfg.retries > 0 {
 		own, err := newCallConfig(opts)
 		if err != nil {
@@ -202,7 +209,6 @@ func submit[A, R any](ctx context.Context, t *typed[A, R], f *Future[R], arg *A,
 		cfg = &own
 		c.terms = &terms{limits: own.limits, retry: own.retry, key: own.key, keyed: own.keyed}
 	}
-	t.soft = c.limits.soft
 	if c.timing = cfg.timing; c.timing != nil {
 		*c.timing = Timing{}
 	}
@@ -218,10 +224,19 @@ func submit[A, R any](ctx context.Context, t *typed[A, R], f *Future[R], arg *A,
 	if stamped {
 		c.stamp.made = now()
 	}
-	c.due, _ = ctx.Deadline()
+	c.due = dueOf(ctx)
 	c.positional = t.positional
-	f.reading = t.reading
 	return t.core.submit(ctx, c, cfg)
+}
+
+// dueOf is when ctx ends by itself; nil for never.
+func dueOf(ctx context.Context) *time.Time {
+	due, ok := ctx.Deadline()
+	if !ok {
+		return nil
+	}
+	at := due // only what is used is allocated
+	return &at
 }
 
 // beginTrace tells the tracer of a call. A Future that is watched by nobody tells of its end by itself, before all other callbacks.
@@ -242,7 +257,8 @@ func (f *Future[R]) endTrace() {
 	if _, end.Err = f.result(); end.Err != nil {
 		end.Failed = 1
 	}
-	f.call.trail.end(end, f.call.result.err, f.reading.failure)
+	reading := f.reading()
+	f.call.trail.end(end, f.call.result.err, reading.failure)
 }
 
 // countRefused counts a task that could not even be encoded.
@@ -287,7 +303,7 @@ func Broadcast[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], arg
 		t.core.countRefused(err)
 		return nil, err
 	}
-	due, _ := ctx.Deadline()
+	due := dueOf(ctx)
 	t.configure(&cfg)
 	has := t.pack.take()
 	defer has.release() // each call has its own
@@ -309,7 +325,7 @@ func endOf[R any](results []Result[R], err error) JobEnd {
 	return end
 }
 
-func (c *core) broadcast(fn string, positional bool, trail *trail, item []byte, has *carried, at stamp, due time.Time, cfg *callConfig, p *Pool) ([]*call, error) {
+func (c *core) broadcast(fn string, positional bool, trail *trail, item []byte, has *carried, at stamp, due *time.Time, cfg *callConfig, p *Pool) ([]*call, error) {
 	c.mu.Lock()
 	defer c.unlock()
 	if err := c.admitLocked(); err != nil {
@@ -321,7 +337,7 @@ func (c *core) broadcast(fn string, positional bool, trail *trail, item []byte, 
 			continue
 		}
 		call := &call{
-			core: c, pool: p, fn: fn, item: item, due: due, terms: &terms{limits: cfg.limits}, timing: new(Timing), stamp: at, pinned: s, carried: has.again(),
+			core: c, pool: p, fn: fn, item: item, due: due, terms: &terms{limits: cfg.limits, pinned: s}, timing: new(Timing), stamp: at, carried: has.again(),
 			positional: positional, trail: trail,
 		}
 		calls = append(calls, call)

@@ -32,8 +32,8 @@ func Map[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], args []A,
 func GoMap[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], args []A, opts ...CallOption) *Future[[]R] {
 	ctx, cancel := context.WithCancel(ctx)
 	m, err := newMapper(ctx, p, fn, args, opts, "GoMap")
-	f := &Future[[]R]{halt: cancel}
-	f.call.core, f.call.pool = p.core, p
+	f := &Future[[]R]{}
+	f.call.core, f.call.pool, f.call.terms = p.core, p, &terms{halt: cancel}
 	go func() { // ends with the Map
 		defer cancel()
 		if err != nil {

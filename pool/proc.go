@@ -481,7 +481,7 @@ func (p *proc) giveLocked(b *batch) {
 	b.origin = origin{slot: p.slot.id, pid: p.child.PID(), attempt: b.head.Attempt}
 	b.leg.beginLocked(p)
 	for i, c := range b.calls {
-		c.batch, c.offset, c.proc = b, i, p
+		c.batch, c.offset, c.proc = b, int32(i), p
 	}
 	if !b.due.IsZero() {
 		b.head.Deadline = max(time.Until(b.due), 1)

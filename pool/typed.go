@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"sync/atomic"
 	"time"
 
 	"github.com/procpool/procpool/internal/codec"
@@ -35,11 +36,48 @@ type reading[R any] struct {
 var errZeroFunc = errors.New("procpool: the function is the zero Func; get one from worker.Register or worker.Named")
 
 func newTyped[A, R any](p *Pool, fn worker.Func[A, R]) (typed[A, R], error) {
+	t, known := p.core.familiar.find().(*typed[A, R])
+	if !known || t.fn != fn.Name() {
+		made, err := makeTyped(p, fn)
+		if err != nil {
+			return made, err
+		}
+		t = &made
+		p.core.familiar.missed(t)
+	}
+	own := *t
+	if own.args.Carries() {
+		own.pack = &packing{core: p.core}
+	}
+	return own, nil
+}
+
+// familiar remembers what typed makes of one function, usually the one that is called most: for a tiny task, finding its codecs is a seventh of what
+// submitting it costs.
+type familiar struct {
+	typed  atomic.Pointer[any]
+	misses atomic.Uint32
+}
+
+// missesForAnother is after how many calls of others another function takes the place. Many functions in turn cost hardly more than without this.
+const missesForAnother = 64
+
+func (f *familiar) find() any {
+	if t := f.typed.Load(); t != nil {
+		return *t
+	}
+	return nil
+}
+
+func (f *familiar) missed(t any) {
+	if f.misses.Add(1)%missesForAnother == 1 {
+		f.typed.Store(&t)
+	}
+}
+
+func makeTyped[A, R any](p *Pool, fn worker.Func[A, R]) (typed[A, R], error) {
 	t := typed[A, R]{core: p.core, args: codec.For[A]()}
 	t.reading = reading[R]{fn: fn.Name(), results: codec.For[R](), argType: t.args.TypeName()}
-	if t.args.Carries() {
-		t.pack = &packing{core: p.core}
-	}
 	if t.fn == "" {
 		return t, errZeroFunc
 	}
