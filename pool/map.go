@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/procpool/procpool/internal/codec"
 	"github.com/procpool/procpool/worker"
 )
 
@@ -179,15 +178,14 @@ func (m *mapper[A, R]) submitChunk() {
 	}
 	first, n := m.next, 0
 	body := m.job.body()
-	if most <= chunkBytes/codec.MaxEach {
-		together := m.args[first:min(first+most, len(m.args))]
-		if body, ok := m.appendEach(body, together); ok {
-			m.next += len(together)
-			m.job.submit(first, len(together), body, nil)
-			return
-		}
-	}
 	for m.next < len(m.args) && n < most && len(body) < chunkBytes {
+		together := m.args[m.next:min(m.next+most-n, len(m.args))]
+		if out, k := m.appendEach(body, together, chunkBytes-len(body)); k > 0 {
+			body = out
+			n += k
+			m.next += k
+			continue
+		}
 		out, lent, err := m.lendItem(body, m.next, &m.args[m.next])
 		if err != nil {
 			m.job.refuse(m.next, err)

@@ -116,13 +116,12 @@ func (t *typed[A, R]) lendItem(dst []byte, index int, arg *A) (item, lent []byte
 	return item, lent, err
 }
 
-// appendEach appends arguments as task items, as many together as may be; false where their type is not one of those for which that is possible.
-func (t *typed[A, R]) appendEach(dst []byte, args []A) ([]byte, bool) {
-	if t.core.cfg.maxPayload < codec.MaxEach {
-		return dst, false // one of them may be too long, and would have to be named
-	}
-	return t.args.AppendEach(dst, args)
+// appendEach appends the first of some arguments as task items of together about so many bytes, and returns how many. It is 0 where the next is one for lendItem.
+func (t *typed[A, R]) appendEach(dst []byte, args []A, room int) ([]byte, int) {
+	return t.args.AppendEach(dst, args, codec.Bounds{Room: room, Most: min(t.core.cfg.maxPayload, chunkBytes), Prefix: prefixLast})
 }
+
+func prefixLast(dst []byte, from int) []byte { return wire.PrefixLast(dst, from, 0) }
 
 // finishItem makes an item of a value that was encoded behind start, or an error of what went wrong.
 func (t *typed[A, R]) finishItem(out []byte, start int, lent []byte, index int, err error) ([]byte, error) {

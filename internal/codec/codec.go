@@ -63,6 +63,8 @@ func newCodec[T any](t reflect.Type) *Codec[T] {
 			*v = zero
 			return decodeValue(src, n, unsafe.Pointer(v), by)
 		}
+	} else {
+		c.each = planned[T](n, false)
 	}
 	if n.positional {
 		c.positional = byPosition(*c, n)
@@ -79,6 +81,8 @@ func byPosition[T any](c Codec[T], n *node) *Codec[T] {
 		c.appendBy = func(dst []byte, v *T, by Carrier) ([]byte, error) {
 			return appendValue(dst, n, unsafe.Pointer(v), by, true)
 		}
+	} else {
+		c.each = planned[T](n, true)
 	}
 	c.positional = &c
 	return &c

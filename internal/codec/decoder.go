@@ -35,7 +35,7 @@ var decoders = sync.Pool{New: func() any { return new(decoder) }}
 // decodeValue sets what p points to, a zero value, to the one value in src.
 func decodeValue(src []byte, n *node, p unsafe.Pointer, by Carrier) error {
 	d := decoders.Get().(*decoder)
-	d.src, d.pos, d.depth, d.hops, d.owed, d.mem = src, 0, 0, 0, 0, 0
+	d.begin(src)
 	d.carrier = by
 	err := d.run(n, p)
 	if err == nil && d.pos < len(src) {
@@ -47,6 +47,11 @@ func decodeValue(src []byte, n *node, p unsafe.Pointer, by Carrier) error {
 		return located(err, n.typ)
 	}
 	return nil
+}
+
+// begin makes it ready for the value in src.
+func (d *decoder) begin(src []byte) {
+	d.src, d.pos, d.depth, d.hops, d.owed, d.mem = src, 0, 0, 0, 0, 0
 }
 
 func (d *decoder) run(n *node, p unsafe.Pointer) (err error) {

@@ -3,15 +3,16 @@ package codec
 import (
 	"encoding/binary"
 	"math"
+	"unsafe"
 )
 
-// MaxEach is how many bytes one value takes at most in AppendEach, with its length.
-const MaxEach = 10
+// maxInteger is how many bytes an integer takes at most, with its length.
+const maxInteger = 10
 
 // each is how many values of a type are encoded and decoded together: without a call for every one of them, of which tiny values would
-// consist otherwise. It is zero for types that are not integers.
+// consist otherwise. It is zero for types that can hold a reference, and for the other basic types.
 type each[T any] struct {
-	append func(dst []byte, vs []T) []byte
+	append func(dst []byte, vs []T, b Bounds) (out []byte, n int)
 	decode func(src []byte, vs []T) (n, size int)
 }
 
@@ -19,33 +20,43 @@ type each[T any] struct {
 func eachOf[T any]() each[T] {
 	switch any((*T)(nil)).(type) {
 	case *int:
-		return any(each[int]{appendEach[int], decodeEach[int]}).(each[T])
+		return any(each[int]{appendIntegers[int], decodeIntegers[int]}).(each[T])
 	case *int32:
-		return any(each[int32]{appendEach[int32], decodeEach[int32]}).(each[T])
+		return any(each[int32]{appendIntegers[int32], decodeIntegers[int32]}).(each[T])
 	case *int64:
-		return any(each[int64]{appendEach[int64], decodeEach[int64]}).(each[T])
+		return any(each[int64]{appendIntegers[int64], decodeIntegers[int64]}).(each[T])
 	case *uint:
-		return any(each[uint]{appendEach[uint], decodeEach[uint]}).(each[T])
+		return any(each[uint]{appendIntegers[uint], decodeIntegers[uint]}).(each[T])
 	case *uint32:
-		return any(each[uint32]{appendEach[uint32], decodeEach[uint32]}).(each[T])
+		return any(each[uint32]{appendIntegers[uint32], decodeIntegers[uint32]}).(each[T])
 	case *uint64:
-		return any(each[uint64]{appendEach[uint64], decodeEach[uint64]}).(each[T])
+		return any(each[uint64]{appendIntegers[uint64], decodeIntegers[uint64]}).(each[T])
 	}
 	return each[T]{}
 }
 
-// AppendEach appends vs, each as Append would, with the length of its encoding before it in one byte. It reports false,
-// and has done nothing, for types whose values may be longer than that: those are to be appended one by one.
-func (c *Codec[T]) AppendEach(dst []byte, vs []T) ([]byte, bool) {
+// Bounds is how far AppendEach goes.
+type Bounds struct {
+	Room int // bytes; the last value may go beyond
+	Most int // bytes that one value may take
+
+	// Prefix puts the length of dst[from:] before it. It is for values of more than 127 bytes: they have one byte of room there, too little.
+	Prefix func(dst []byte, from int) []byte
+}
+
+// AppendEach appends the first of vs, each as Append would, with its length before it: in one byte up to 127, else by b.Prefix. It stops, without a
+// word, where there is no room left, and before the first value that is too long or has no encoding: Append says why. It returns how
+// many it has appended; none, of types that are to be appended one by one.
+func (c *Codec[T]) AppendEach(dst []byte, vs []T, b Bounds) (out []byte, n int) {
 	if c.each.append == nil {
-		return dst, false
+		return dst, 0
 	}
-	return c.each.append(dst, vs), true
+	return c.each.append(dst, vs, b)
 }
 
 // DecodeEach sets the first of vs to the values at the front of src, before each of which stand a zero byte and its length in one byte. It stops, without
-// a word, at the first that is anything else than the shortest form of an integer that fits, and returns how many it has set, and how
-// many bytes they took.
+// a word, at the first of which that is not true, that does not decode, or that is an integer in a form longer than it need be, and returns how many it has set, and how
+// many bytes they took. Decode says what is wrong with the next, if anything is.
 func (c *Codec[T]) DecodeEach(src []byte, vs []T) (n, size int) {
 	if c.each.decode == nil {
 		return 0, 0
@@ -58,7 +69,11 @@ type integer interface{ signed | unsigned }
 
 // The loops below stand in one function each: a call for every value would take as long as what it does.
 
-func appendEach[E integer](dst []byte, vs []E) []byte {
+func appendIntegers[E integer](dst []byte, vs []E, b Bounds) (out []byte, n int) {
+	if b.Most < maxInteger {
+		return dst, 0
+	}
+	vs = vs[:min(len(vs), b.Room/maxInteger)]
 	for _, v := range vs {
 		switch u := uint64(v); {
 		case v < 0:
@@ -77,10 +92,10 @@ func appendEach[E integer](dst []byte, vs []E) []byte {
 			dst = append64(append(dst, 9), codeUint64, u)
 		}
 	}
-	return dst
+	return dst, len(vs)
 }
 
-func decodeEach[E integer](src []byte, vs []E) (n, size int) {
+func decodeIntegers[E integer](src []byte, vs []E) (n, size int) {
 	b := src
 	for n < len(vs) && len(b) >= 3 && b[0] == 0 {
 		var i int64
@@ -105,4 +120,70 @@ func decodeEach[E integer](src []byte, vs []E) (n, size int) {
 		size = len(src) - len(b)
 	}
 	return n, size
+}
+
+// planned is each for types that have a plan: one encoder or decoder, and one guard against panics, for all values.
+func planned[T any](n *node, positional bool) each[T] {
+	return each[T]{
+		append: func(dst []byte, vs []T, b Bounds) (out []byte, count int) {
+			e := encoders.Get().(*encoder)
+			e.positional = positional
+			out, count = appendPlanned(e, n, dst, vs, b)
+			e.seen = nil
+			encoders.Put(e)
+			return out, count
+		},
+		decode: func(src []byte, vs []T) (count, size int) {
+			d := decoders.Get().(*decoder)
+			count, size = decodePlanned(d, n, src, vs)
+			d.src = nil
+			decoders.Put(d)
+			return count, size
+		},
+	}
+}
+
+func appendPlanned[T any](e *encoder, n *node, dst []byte, vs []T, b Bounds) (out []byte, count int) {
+	out, end := dst, len(dst)+b.Room
+	defer func() {
+		_ = recover() // alone, the value says what its panic was
+	}()
+	for count < len(vs) && len(out) < end {
+		from := len(out) + 1
+		e.begin(from)
+		longer, err := n.enc(n, e, append(out, 0), unsafe.Pointer(&vs[count]))
+		size := len(longer) - from
+		if err != nil || size > b.Most {
+			break
+		}
+		if longer[from-1] = byte(size); size > math.MaxInt8 {
+			longer = b.Prefix(longer, from)
+		}
+		out = longer
+		count++
+	}
+	return out, count
+}
+
+func decodePlanned[T any](d *decoder, n *node, src []byte, vs []T) (count, size int) {
+	defer func() {
+		_ = recover() // as above
+	}()
+	for count < len(vs) && len(src)-size >= 2 && src[size] == 0 && src[size+1] <= math.MaxInt8 {
+		from := size + 2
+		end := from + int(src[size+1])
+		if end > len(src) {
+			break
+		}
+		d.begin(src[from:end])
+		v := &vs[count]
+		var zero T
+		*v = zero
+		if n.dec(n, d, unsafe.Pointer(v)) != nil || d.pos < len(d.src) {
+			break
+		}
+		count++
+		size = end
+	}
+	return count, size
 }

@@ -3,6 +3,7 @@ package codec
 import (
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,6 +17,11 @@ func edges() (all []int64) {
 	return all
 }
 
+// unbounded lets everything through. Its prefix is that of package wire for up to 255 bytes.
+var unbounded = Bounds{Room: 1 << 30, Most: 1 << 30, Prefix: func(dst []byte, from int) []byte {
+	return slices.Insert(dst, from, byte(len(dst)-from))
+}}
+
 func checkEach[T integer](t *testing.T) {
 	t.Helper()
 	c := For[T]()
@@ -27,12 +33,17 @@ func checkEach[T integer](t *testing.T) {
 	for i := range vs {
 		b, err := c.Append(nil, &vs[i])
 		require.NoError(t, err)
-		require.Less(t, len(b), MaxEach)
+		require.Less(t, len(b), maxInteger)
 		one = append(append(one, byte(len(b))), b...)
 	}
-	each, ok := c.AppendEach(nil, vs)
-	require.True(t, ok)
+	each, n := c.AppendEach(nil, vs, unbounded)
+	require.Equal(t, len(vs), n)
 	require.Equal(t, one, each)
+	each, n = c.AppendEach([]byte{9}, vs, Bounds{Room: 3*maxInteger + 1, Most: maxInteger})
+	require.Equal(t, 3, n)
+	require.Equal(t, append([]byte{9}, one[:len(each)-1]...), each)
+	_, n = c.AppendEach(nil, vs, Bounds{Room: 1 << 20, Most: maxInteger - 1})
+	require.Zero(t, n, "one may be longer than that")
 
 	for i := range vs { // each alone, since a rare form ends a run
 		b, err := c.Append(nil, &vs[i])
@@ -58,8 +69,132 @@ func TestIntegersTogetherAreEncodedAsTheyAreAlone(t *testing.T) {
 	checkEach[uint](t)
 	checkEach[uint32](t)
 	checkEach[uint64](t)
-	_, ok := For[string]().AppendEach(nil, []string{"a"})
-	require.False(t, ok)
+	_, n := For[string]().AppendEach(nil, []string{"a"}, unbounded)
+	require.Zero(t, n)
+}
+
+// checkTogether compares what AppendEach and DecodeEach make of vs with what Append and Decode make of each.
+func checkTogether[T any](t *testing.T, c *Codec[T], vs []T) {
+	t.Helper()
+	var items, results []byte
+	for i := range vs {
+		b, err := c.Append(nil, &vs[i])
+		require.NoError(t, err)
+		require.Less(t, len(b), 128)
+		items = append(append(items, byte(len(b))), b...)
+		results = append(append(results, 0, byte(len(b))), b...)
+	}
+	got, n := c.AppendEach([]byte("before"), vs, unbounded)
+	require.Equal(t, len(vs), n)
+	require.Equal(t, "before"+string(items), string(got))
+	back := make([]T, len(vs)+1)
+	n, size := c.DecodeEach(append(slices.Clip(results), 1), back)
+	require.Equal(t, len(vs), n)
+	require.Equal(t, len(results), size)
+	require.Equal(t, vs, back[:n])
+	for cut := range results {
+		n, size = c.DecodeEach(results[:cut], back)
+		require.Less(t, n, len(vs))
+		require.LessOrEqual(t, size, cut)
+		require.Equal(t, vs[:n], back[:n])
+	}
+}
+
+func TestRecordsTogetherAreEncodedAsTheyAreAlone(t *testing.T) {
+	type point struct {
+		X, Y int
+		Tags []string
+	}
+	points := []point{{1, 2, nil}, {X: -5, Tags: []string{"a", "bb"}}, {}}
+	checkTogether(t, For[point](), points)
+	checkTogether(t, For[point]().Positional(), points)
+	checkTogether(t, For[[]int](), [][]int{{1}, nil, {}, {1, 2, 3}})
+	checkTogether(t, For[map[string]int](), []map[string]int{{"a": 1}, nil})
+	checkTogether(t, For[*point](), []*point{nil, {X: 1}})
+}
+
+func TestARecordThatIsLongHasALongPrefixAndIsDecodedAlone(t *testing.T) {
+	long, short := []string{strings.Repeat("x", 150)}, []string{"y"}
+	c := For[[]string]()
+	one, err := c.Append(nil, &long)
+	require.NoError(t, err)
+	got, n := c.AppendEach(nil, [][]string{short, long, short}, unbounded)
+	require.Equal(t, 3, n)
+	want := append([]byte{3, 0x91, 0xa1, 'y', byte(len(one)), byte(len(one))}, one...)
+	require.Equal(t, append(want, 3, 0x91, 0xa1, 'y'), got)
+
+	got, n = c.AppendEach(nil, [][]string{short, long, short}, Bounds{Room: 1 << 20, Most: 100})
+	require.Equal(t, 1, n, "it is longer than may be")
+	require.Equal(t, want[:4], got)
+	_, n = c.AppendEach(nil, [][]string{short, short, short}, Bounds{Room: 5, Most: 100})
+	require.Equal(t, 2, n, "then there is no room")
+
+	back := [][]string{nil, {"kept"}}
+	n, size := c.DecodeEach(append([]byte{0, 3, 0x91, 0xa1, 'y', 0, 0xcc, byte(len(one))}, one...), back)
+	require.Equal(t, []int{1, 5}, []int{n, size})
+	require.Equal(t, [][]string{short, {"kept"}}, back)
+}
+
+// moody panics when it is asked whether it is zero.
+type moody int
+
+func (m moody) IsZero() bool {
+	if m < 0 {
+		panic("in a bad mood")
+	}
+	return m == 0
+}
+
+func TestTogetherStopsBeforeAValueThatPanics(t *testing.T) {
+	type person struct {
+		Mood moody `msgpack:",omitempty"`
+	}
+	c := For[person]()
+	vs := []person{{1}, {-1}, {1}}
+	got, n := c.AppendEach(nil, vs, unbounded)
+	require.Equal(t, 1, n)
+	require.Equal(t, "\x07\x81\xa4Mood\x01", string(got))
+	_, err := c.Append(nil, &vs[1])
+	require.ErrorContains(t, err, "in a bad mood")
+	got, n = c.AppendEach(nil, vs[2:], unbounded)
+	require.Equal(t, 1, n, "the encoder is as good as new")
+	require.Equal(t, "\x07\x81\xa4Mood\x01", string(got))
+}
+
+func TestTogetherStopsBeforeAValueThatHasNoEncoding(t *testing.T) {
+	type holder struct{ In *holder }
+	loop := &holder{}
+	loop.In = loop
+	c := For[*holder]()
+	_, n := c.AppendEach(nil, []*holder{{}, loop, {}}, unbounded)
+	require.Equal(t, 1, n)
+	_, err := c.Append(nil, &loop)
+	require.Error(t, err)
+	got, n := c.AppendEach(nil, []*holder{{In: &holder{}}}, unbounded)
+	require.Equal(t, 1, n)
+	one, err := c.Append(nil, &[]*holder{{In: &holder{}}}[0])
+	require.NoError(t, err)
+	require.Equal(t, append([]byte{byte(len(one))}, one...), got)
+}
+
+func TestTogetherStopsBeforeAValueThatDoesNotDecode(t *testing.T) {
+	src := []byte{0, 3, 0x91, 0xa1, 'y', 0, 2, 0x91, 7, 0, 3, 0x91, 0xa1, 'y'}
+	back := make([][]string, 3)
+	n, size := For[[]string]().DecodeEach(src, back)
+	require.Equal(t, []int{1, 5}, []int{n, size})
+	require.Equal(t, []string{"y"}, back[0])
+	require.Error(t, For[[]string]().Decode(src[7:9], &back[1]))
+	n, _ = For[[]string]().DecodeEach(src[9:], back)
+	require.Equal(t, 1, n)
+}
+
+func TestWhatCanHoldAReferenceGoesAlone(t *testing.T) {
+	_, n := For[[][]byte]().AppendEach(nil, [][][]byte{nil}, unbounded)
+	require.Zero(t, n)
+	n, _ = For[[][]byte]().DecodeEach([]byte{0, 1, 0xc0}, make([][][]byte, 1))
+	require.Zero(t, n)
+	_, n = For[any]().AppendEach(nil, []any{1}, unbounded)
+	require.Zero(t, n)
 }
 
 func TestDecodingTogetherStopsAtWhatIsNotOrdinary(t *testing.T) {
@@ -103,10 +238,10 @@ func BenchmarkEach(b *testing.B) {
 		vs[i] = 100_000 + i
 	}
 	c := For[int]()
-	dst := make([]byte, 0, MaxEach*len(vs))
+	dst := make([]byte, 0, maxInteger*len(vs))
 	b.Run("op=append", func(b *testing.B) {
 		for b.Loop() {
-			dst, _ = c.AppendEach(dst[:0], vs)
+			dst, _ = c.AppendEach(dst[:0], vs, unbounded)
 		}
 		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(vs)), "ns/value")
 	})

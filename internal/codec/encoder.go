@@ -44,7 +44,8 @@ var encoders = sync.Pool{New: func() any { return new(encoder) }}
 // appendValue appends the value at p to dst.
 func appendValue(dst []byte, n *node, p unsafe.Pointer, by Carrier, positional bool) ([]byte, error) {
 	e := encoders.Get().(*encoder)
-	e.base, e.depth, e.hops, e.carrier, e.positional = len(dst), 0, 0, by, positional
+	e.begin(len(dst))
+	e.carrier, e.positional = by, positional
 	out, err := e.run(dst, n, p)
 	e.seen, e.carrier = nil, nil
 	encoders.Put(e)
@@ -53,6 +54,9 @@ func appendValue(dst []byte, n *node, p unsafe.Pointer, by Carrier, positional b
 	}
 	return out, nil
 }
+
+// begin makes it ready for a value that is appended at base.
+func (e *encoder) begin(base int) { e.base, e.depth, e.hops, e.seen = base, 0, 0, nil }
 
 func (e *encoder) run(dst []byte, n *node, p unsafe.Pointer) (out []byte, err error) {
 	defer rescue(&err)
