@@ -15,6 +15,7 @@ import (
 type process struct {
 	*osproc.Process
 	pipe *filePipe
+	wire io.Reader
 }
 
 // startProcess starts the process of p and the pumps of its text.
@@ -59,7 +60,7 @@ func (p *proc) begin(spec *osproc.Spec) (*process, error) {
 		started.Close()
 		return nil, err
 	}
-	return &process{started, newFilePipe(started.In(), conn)}, nil
+	return &process{started, newFilePipe(started.In(), conn), newWire(started.Out())}, nil
 }
 
 // limitAgain repeats what the start of a privileged Go program may have undone: its runtime raises the number of descriptors.
@@ -70,7 +71,7 @@ func (p *proc) limitAgain() {
 }
 
 // Wire implements child.
-func (p *process) Wire() io.Reader { return p.Out() }
+func (p *process) Wire() io.Reader { return p.wire }
 
 // Pipe implements child.
 func (p *process) Pipe() pipe { return p.pipe }

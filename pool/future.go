@@ -50,7 +50,7 @@ func (f *Future[R]) Wait(ctx context.Context) (R, error) {
 // Cancel asks for the end of the task: if no worker has started it, none will; if one runs it, its context ends, and the worker is
 // killed if it goes on for longer than the stop grace. Wait then returns context.Canceled, unless the result is there already.
 func (f *Future[R]) Cancel() {
-	if halt := f.call.terms.halt; halt != nil {
+	if halt := f.call.halt; halt != nil {
 		halt()
 		return
 	}

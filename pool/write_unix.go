@@ -25,9 +25,12 @@ func (p *filePipe) writeVector(pieces [][]byte) (n int, err error) {
 		}
 	}
 	for {
-		if len(pieces) == 1 {
+		switch {
+		case len(pieces) == 1 && len(pieces[0]) <= rawMost:
+			n, err = rawWrite(p.fd, pieces[0])
+		case len(pieces) == 1:
 			n, err = unix.Write(int(p.fd), pieces[0])
-		} else {
+		default:
 			n, err = unix.Writev(int(p.fd), pieces)
 		}
 		switch {
