@@ -45,6 +45,12 @@ func newCodec[T any](t reflect.Type) *Codec[T] {
 		c.appendBy, c.decodeBy = carriedFuncs[T]()
 		return c
 	}
+	if empty := hollow(t); empty != nil {
+		err := &Error{Type: empty.String(), Err: errHollow}
+		c.append = func(dst []byte, _ *T) ([]byte, error) { return dst, err }
+		c.decode = func([]byte, *T) error { return err }
+		return c
+	}
 	n := nodeOf(t)
 	c.append = func(dst []byte, v *T) ([]byte, error) {
 		return appendValue(dst, n, unsafe.Pointer(v), nil, false)
