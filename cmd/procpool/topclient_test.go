@@ -153,6 +153,7 @@ func TestWhyAPoolIsGoneIsTold(t *testing.T) {
 	require.NoError(t, os.Rename(l.Path, aside))
 	require.Equal(t, "the pool has ended", c.WhyGone(t.Context()))
 	require.NoError(t, server.Close())
+	_ = l.Close() // a server that was closed before it began to serve leaves that to itself
 	require.NoError(t, os.Rename(aside, l.Path))
 	require.Equal(t, "the program died", c.WhyGone(t.Context()))
 }
