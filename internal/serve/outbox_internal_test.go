@@ -3,6 +3,7 @@ package serve
 import (
 	"bytes"
 	"math"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -67,4 +68,75 @@ func TestTheAgeIsThatOfTheOldestResult(t *testing.T) {
 	require.Equal(t, 4*time.Second, o.age(5*time.Second))
 	o.flush()
 	require.Zero(t, o.age(5*time.Second))
+}
+
+// Results of all lengths follow each other, some with what they cost, some with bytes that are lent, some given up when they are half encoded, many times around the ring.
+func TestWhateverFollowsWhateverTheResultsAreThoseThatWereAdded(t *testing.T) {
+	for seed := range uint64(20) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		var sent bytes.Buffer
+		o := newOutbox(&sent, shm.NewLocal())
+		defer o.timer.Stop()
+		type result struct {
+			value []byte
+			cost  *wire.Cost
+		}
+		var want []result
+		b := &batch{id: 1, count: math.MaxInt32}
+		longest := []int{20, 127, 128, 200, 1000, shm.MaxRingItem + 10}[seed%6]
+		for i := range 20_000 {
+			if longest > 200 && i > 2_000 {
+				break
+			}
+			value := make([]byte, random.IntN(longest+1))
+			for k := range value {
+				value[k] = byte(random.Uint32())
+			}
+			var cost *wire.Cost
+			if random.IntN(50) == 0 {
+				cost = &wire.Cost{Exec: time.Duration(i)}
+			}
+			lent := 0
+			if longest > shm.MaxRingItem && random.IntN(50) == 0 { // what is lent is never short
+				value = bytes.Repeat([]byte{byte(i)}, shm.MaxRingItem+len(value)+4)
+				lent = len(value) - random.IntN(4)
+			}
+			if random.IntN(20) == 0 {
+				_ = append(o.takeScratch(), "it failed when it was half encoded"...)
+			}
+			out := append(o.takeScratch(), value[:len(value)-lent]...)
+			b.offset = i
+			o.add(b, 0, out, value[len(value)-lent:], wire.Value, lapse{}, cost, random.IntN(100) == 0)
+			want = append(want, result{value, cost})
+		}
+		o.flush()
+		require.NoError(t, o.err)
+
+		in := wire.NewReader(&sent, 1<<20, wire.Kind.FromWorker)
+		n := 0
+		for n < len(want) {
+			f, err := in.Next()
+			require.NoError(t, err)
+			require.EqualValues(t, n, f.Arg)
+			_, items, err := wire.ParseResultsHead(f.Payload)
+			require.NoError(t, err)
+			for range f.Count {
+				var r wire.Result
+				var ok bool
+				r, items, ok = wire.CutResult(items)
+				require.True(t, ok)
+				if !bytes.Equal(want[n].value, r.Value) {
+					t.Fatalf("seed %d: result %d of %d bytes is another", seed, n, len(want[n].value))
+				}
+				cost, timed := r.Cost()
+				require.Equal(t, want[n].cost != nil, timed)
+				if timed {
+					require.Equal(t, *want[n].cost, cost)
+				}
+				n++
+			}
+			require.Empty(t, items)
+		}
+		require.Zero(t, sent.Len())
+	}
 }
