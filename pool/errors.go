@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/procpool/procpool/internal/remote"
+	"github.com/procpool/procpool/internal/stack"
 	"github.com/procpool/procpool/wire"
 )
 
@@ -48,7 +49,7 @@ type TaskError struct {
 	Err     error
 }
 
-// Error names the function, the item, the worker and what happened, in at most 4 KiB.
+// Error names the function, the item, the worker and what happened, in at most 4 KiB, and where in the function that was if there is a stack that tells.
 func (e *TaskError) Error() string {
 	var b strings.Builder
 	b.WriteString("procpool: ")
@@ -61,7 +62,21 @@ func (e *TaskError) Error() string {
 	}
 	b.WriteString(": ")
 	b.WriteString(errorText(e.Err))
+	if frame := stack.Frame(stackOf(e.Err)); frame != "" {
+		b.WriteString(", in " + frame)
+	}
 	return clip(b.String())
+}
+
+// stackOf is the stack that comes with a failure; "" where there is none.
+func stackOf(err error) string {
+	switch err := err.(type) {
+	case *TimeoutError:
+		return err.Stack
+	case *PanicError:
+		return err.Stack
+	}
+	return ""
 }
 
 // Unwrap returns Err.

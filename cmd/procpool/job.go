@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/procpool/procpool/internal/stack"
 	"github.com/procpool/procpool/pool"
 )
 
@@ -191,8 +192,8 @@ func (j *job) recordPrinted(o outcome) error {
 
 func (j *job) complain(o outcome) {
 	j.console.say(o.complaint())
-	if stack, _ := taskGoroutine(o.stack()); j.flags.show.stacks && stack != "" {
-		_, _ = j.console.Write([]byte(strings.TrimRight(stack, "\n") + "\n"))
+	if text, _ := stack.Goroutine(o.stack()); j.flags.show.stacks && text != "" {
+		_, _ = j.console.Write([]byte(strings.TrimRight(text, "\n") + "\n"))
 	}
 }
 

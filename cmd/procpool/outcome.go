@@ -57,9 +57,6 @@ func (o outcome) cause() string { return inFlags(strings.TrimPrefix(o.err.Error(
 // complaint is the line that tells of a failed item: which, and why.
 func (o outcome) complaint() string {
 	cause := clipped(o.cause(), 1000)
-	if frame := taskFrame(o.stack()); frame != "" {
-		cause += ", in " + frame
-	}
 	return "procpool: " + o.item.label() + ": " + cause
 }
 

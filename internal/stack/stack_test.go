@@ -1,4 +1,4 @@
-package main
+package stack
 
 import (
 	"testing"
@@ -40,14 +40,14 @@ example.org/worker.Register[...].func1.1({0x3})
 `
 
 func TestTheFrameOfATaskIsItsInnermostOne(t *testing.T) {
-	assert.Equal(t, "time.Sleep (time.go:363)", taskFrame(dump), "what the function called says most")
-	assert.Equal(t, "main.init.func8 (trials.go:142)", taskFrame(panicked))
-	goroutine, found := taskGoroutine(dump)
+	assert.Equal(t, "time.Sleep (time.go:363)", Frame(dump), "what the function called says most")
+	assert.Equal(t, "main.init.func8 (trials.go:142)", Frame(panicked))
+	goroutine, found := Goroutine(dump)
 	assert.True(t, found)
 	assert.NotContains(t, goroutine, "goroutine 1 ")
 	assert.Contains(t, goroutine, "goroutine 7 ")
 	for _, text := range []string{"", "Traceback (most recent call last):\n", "goroutine 1\n/worker.Register", "\t\n/worker.Register", "\n\tx\n/worker.Register"} {
-		assert.NotPanics(t, func() { taskFrame(text) }, text)
+		assert.NotPanics(t, func() { Frame(text) }, text)
 	}
-	assert.Empty(t, taskFrame("goroutine 1 [x]:\nmain.main()\n\tx.go:1 +0x1\n"))
+	assert.Empty(t, Frame("goroutine 1 [x]:\nmain.main()\n\tx.go:1 +0x1\n"))
 }

@@ -1,14 +1,15 @@
-package main
+// Package stack reads the stacks of goroutines that workers send along with failures.
+package stack
 
 import (
 	"path"
 	"strings"
 )
 
-// taskFrame is where a task was, as "function (file:line)": the innermost frame of its goroutine that is not the
+// Frame is where a task was, as "function (file:line)": the innermost frame of its goroutine that is not the
 // runtime's. It is "" where the stack, which another program may have written, does not tell.
-func taskFrame(stack string) string {
-	goroutine, found := taskGoroutine(stack)
+func Frame(stack string) string {
+	goroutine, found := Goroutine(stack)
 	if !found {
 		return ""
 	}
@@ -22,8 +23,8 @@ func taskFrame(stack string) string {
 // taskMark is in the frame that calls the function.
 const taskMark = "/worker.Register"
 
-// taskGoroutine returns the part of a stack that is the task's.
-func taskGoroutine(stack string) (goroutine string, found bool) {
+// Goroutine returns the part of a stack that is the task's.
+func Goroutine(stack string) (goroutine string, found bool) {
 	for goroutine := range strings.SplitSeq(stack, "\n\n") {
 		if strings.Contains(goroutine, taskMark) {
 			return goroutine, true
