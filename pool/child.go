@@ -60,7 +60,11 @@ func (p *proc) begin(spec *osproc.Spec) (*process, error) {
 		started.Close()
 		return nil, err
 	}
-	return &process{started, newFilePipe(started.In(), conn), newWire(started.Out())}, nil
+	child := &process{started, newFilePipe(started.In(), conn), started.Out()}
+	if p.core.cfg.isTrusted() {
+		child.wire, child.pipe.raw = newWire(started.Out()), true
+	}
+	return child, nil
 }
 
 // limitAgain repeats what the start of a privileged Go program may have undone: its runtime raises the number of descriptors.
@@ -94,6 +98,7 @@ type filePipe struct {
 	file *os.File
 	conn syscall.RawConn
 	try  func(fd uintptr) bool // made once: it calls step
+	raw  bool                  // short writes go past the Go runtime
 
 	// Of the goroutine in Send.
 	fd   uintptr

@@ -371,7 +371,10 @@ func gather[A, R any](ctx context.Context, t *typed[A, R], calls []*call) ([]Res
 		var task *TaskError
 		switch {
 		case a.err == nil:
-			r.Err = t.answered(t.core, &r.Value, &a, &r.Timing)
+			if r.Err = t.answered(t.core, &r.Value, &a, &r.Timing); endedBy(ctx, r.Err) {
+				r.Err = causeOf(ctx)
+				failure = r.Err
+			}
 		case !errors.As(a.err, &task) && failure == nil:
 			failure = a.err
 		}

@@ -41,7 +41,7 @@ func GoMap[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], args []
 		}
 		defer func() {
 			if !m.over {
-				err = callbackError("Progress", recover())
+				err = callbackError("a function of the caller's", recover()) // Progress, or a method of an argument
 			}
 			m.leave()
 			f.settle(m.results, err)
@@ -180,10 +180,14 @@ func (m *mapper[A, R]) submitChunk() {
 	body := m.job.body()
 	for m.next < len(m.args) && n < most && len(body) < chunkBytes {
 		together := m.args[m.next:min(m.next+most-n, len(m.args))]
-		if out, k := m.appendEach(body, together, chunkBytes-len(body)); k > 0 {
-			body = out
-			n += k
-			m.next += k
+		out, k, over := m.appendEach(body, together)
+		body = out
+		n += k
+		m.next += k
+		if over {
+			break
+		}
+		if k > 0 {
 			continue
 		}
 		out, lent, err := m.lendItem(body, m.next, &m.args[m.next])

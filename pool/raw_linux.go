@@ -10,13 +10,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// rawMost is how many bytes a pipe is asked for, or given, at the most by a system call that the Go runtime is not told of. These take a few microseconds: neither end
-// of a pipe ever waits here.
+// rawMost is how many bytes a pipe is asked for, or given, at the most by a system call that the Go runtime is not told of. It takes a few microseconds: the parent's ends
+// of the pipes never wait for data or for room.
 //
 // The runtime is told of a system call so that it can give the processor to another goroutine should that take long. Where everything rested before, being told wakes its
 // monitor thread, which then looks what goes on every 20 µs for a while: seven times for each answer of a task of a millisecond, and each of them takes a processor
 // from a worker.
+//
+// There is one thing that such a call does wait for, the lock of the pipe, which the other end holds while it copies: milliseconds in a worker that is short of memory;
+// without end in one that arranges for its memory never to be there (userfaultfd, or a file system of its own). Then the processor of the parent is missing. So
+// workers that are not trusted are not read this way.
 const rawMost = 32 << 10
+
+// isTrusted reports whether the workers are what the parent is, and nobody has said that they may turn against it.
+func (c *config) isTrusted() bool { return len(c.command) == 0 && !c.set["WithHardening"] }
 
 // wireFile reads the parent's end of a pipe.
 type wireFile struct {

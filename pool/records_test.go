@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -196,4 +197,39 @@ func TestAWorkerInPythonSeesAMap(t *testing.T) {
 	all, err := pool.Map(t.Context(), p, worker.Named[address, address]("echo"), []address{{"a", 1}, {"b", 2}})
 	require.NoError(t, err)
 	require.Equal(t, []address{{"a", 1}, {"b", 2}}, all)
+}
+
+// asks counts how often a value of it is encoded.
+type asks struct{ N int }
+
+var asked atomic.Int32
+
+func (asks) IsZero() bool {
+	asked.Add(1)
+	return true
+}
+
+type longRecord struct {
+	Asks asks `msgpack:",omitempty"`
+	L    []int
+}
+
+var lengthOf = worker.Register("test.lengthOf", func(_ context.Context, r longRecord) (int, error) { return len(r.L), nil })
+
+// A record that goes alone shows how long it is by being encoded behind others; then it is encoded once more.
+func TestMapEncodesALongRecordTwiceAtMost(t *testing.T) {
+	p := pooltest.New(t, pool.WithWorkers(1))
+	long := longRecord{L: make([]int, 300_000)}
+	for _, c := range []struct {
+		args   []longRecord
+		expect int32
+	}{{[]longRecord{long}, 1}, {[]longRecord{long, long}, 2}, {[]longRecord{{}, long, {}}, 4}} {
+		asked.Store(0)
+		got, err := pool.Map(t.Context(), p, lengthOf, c.args)
+		require.NoError(t, err)
+		for i := range got {
+			require.Equal(t, len(c.args[i].L), got[i])
+		}
+		require.Equal(t, c.expect, asked.Load())
+	}
 }

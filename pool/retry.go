@@ -2,6 +2,7 @@ package pool
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -65,7 +66,9 @@ func (r *retry) again(c *core, b *batch, index int, item wire.Result) bool {
 // retryLocked makes a call wait for another attempt. The call has no answer and is in no queue.
 func (c *core) retryLocked(call *call) {
 	call.batch, call.proc = nil, nil
-	call.attempt++
+	if call.attempt < math.MaxInt32-1 { // nobody counts further
+		call.attempt++
+	}
 	c.stats.Retried++
 	if call.retry.delay <= 0 {
 		c.requeueLocked(call)

@@ -116,9 +116,10 @@ func (t *typed[A, R]) lendItem(dst []byte, index int, arg *A) (item, lent []byte
 	return item, lent, err
 }
 
-// appendEach appends the first of some arguments as task items of together about so many bytes, and returns how many. It is 0 where the next is one for lendItem.
-func (t *typed[A, R]) appendEach(dst []byte, args []A, room int) ([]byte, int) {
-	return t.args.AppendEach(dst, args, codec.Bounds{Room: room, Most: min(t.core.cfg.maxPayload, chunkBytes), Prefix: prefixLast})
+// appendEach appends the first of some arguments to those of a chunk, as many as go into it, and returns how many, and whether the chunk is over for a long one. If it
+// is neither, the next is one for lendItem.
+func (t *typed[A, R]) appendEach(dst []byte, args []A) (out []byte, n int, over bool) {
+	return t.args.AppendEach(dst, args, codec.Bounds{Room: chunkBytes - len(dst), Long: chunkBytes, Most: t.core.cfg.maxPayload, Prefix: prefixLast})
 }
 
 func prefixLast(dst []byte, from int) []byte { return wire.PrefixLast(dst, from, 0) }

@@ -26,7 +26,7 @@ func (p *filePipe) writeVector(pieces [][]byte) (n int, err error) {
 	}
 	for {
 		switch {
-		case len(pieces) == 1 && len(pieces[0]) <= rawMost:
+		case p.raw && len(pieces) == 1 && len(pieces[0]) <= rawMost:
 			n, err = rawWrite(p.fd, pieces[0])
 		case len(pieces) == 1:
 			n, err = unix.Write(int(p.fd), pieces[0])

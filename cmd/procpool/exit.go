@@ -88,7 +88,7 @@ func exitCode(err error, command string, stderr io.Writer) int {
 // complain prints an error of several lines with each line made safe: an unknown
 // function or flag is repeated in it as the user, or whoever wrote the script, typed it.
 func complain(w io.Writer, err error) {
-	text := inFlags(strings.TrimPrefix(strings.TrimRight(err.Error(), "\n"), "procpool: "))
+	text := strings.TrimPrefix(strings.TrimRight(plainFailure(err), "\n"), "procpool: ")
 	for i, line := range strings.Split(text, "\n") {
 		prefix := "procpool: "
 		if i > 0 {

@@ -163,7 +163,7 @@ func failureText(err error) string {
 	if task, ok := errors.AsType[*pool.TaskError](err); ok {
 		err = task.Err
 	}
-	text, _, _ := strings.Cut(inFlags(err.Error()), "\n")
+	text, _, _ := strings.Cut(plainFailure(err), "\n")
 	return printable(clipped(text, 200))
 }
 

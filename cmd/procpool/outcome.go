@@ -52,7 +52,7 @@ func (o outcome) kind() string {
 }
 
 // cause says why the item failed.
-func (o outcome) cause() string { return inFlags(strings.TrimPrefix(o.err.Error(), "procpool: ")) }
+func (o outcome) cause() string { return strings.TrimPrefix(plainFailure(o.err), "procpool: ") }
 
 // complaint is the line that tells of a failed item: which, and why.
 func (o outcome) complaint() string {

@@ -128,7 +128,7 @@ func (r *jsonRenderer) object(o outcome) any {
 	if o.err == nil {
 		return jsonResult{o.item.index, o.item.input(), o.value, details}
 	}
-	return jsonFailure{o.item.index, o.item.input(), inFlags(o.err.Error()), o.kind(), o.stack(), exitOf(o.err), details}
+	return jsonFailure{o.item.index, o.item.input(), plainFailure(o.err), o.kind(), o.stack(), exitOf(o.err), details}
 }
 
 func exitOf(err error) *jsonExit {

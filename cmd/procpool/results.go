@@ -124,7 +124,7 @@ func resultStderr(o outcome) []byte {
 	if o.err == nil {
 		return nil
 	}
-	text := []byte(inFlags(o.err.Error()) + "\n")
+	text := []byte(plainFailure(o.err) + "\n")
 	if stack := o.stack(); stack != "" {
 		text = append(text, stack...)
 	}

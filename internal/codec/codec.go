@@ -45,8 +45,7 @@ func newCodec[T any](t reflect.Type) *Codec[T] {
 		c.appendBy, c.decodeBy = carriedFuncs[T]()
 		return c
 	}
-	if empty := hollow(t); empty != nil {
-		err := &Error{Type: empty.String(), Err: errHollow}
+	if err := hollow(t); err != nil {
 		c.append = func(dst []byte, _ *T) ([]byte, error) { return dst, err }
 		c.decode = func([]byte, *T) error { return err }
 		return c
@@ -109,6 +108,15 @@ func (c *Codec[T]) Decode(src []byte, v *T) error { return c.decode(src, v) }
 
 // TypeName returns T as Go writes it, with the package's name.
 func (c *Codec[T]) TypeName() string { return c.name }
+
+// AppendFrom is Append for a type that is known at run time only: v is a pointer to the value. It takes structs of which nothing travels, as DecodeInto does.
+func AppendFrom(dst []byte, v any) ([]byte, error) {
+	p := reflect.ValueOf(v)
+	if p.Kind() != reflect.Pointer || p.IsNil() {
+		return dst, fmt.Errorf(errorPrefix+"cannot encode %T, want a pointer that is not nil", v)
+	}
+	return appendValue(dst, nodeOf(p.Type().Elem()), p.UnsafePointer(), nil, false)
+}
 
 // DecodeInto is Decode for a type that is known at run time only: v is a pointer
 // to the value to be set.

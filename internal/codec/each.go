@@ -12,7 +12,7 @@ const maxInteger = 10
 // each is how many values of a type are encoded and decoded together: without a call for every one of them, of which tiny values would
 // consist otherwise. It is zero for types that can hold a reference, and for the other basic types.
 type each[T any] struct {
-	append func(dst []byte, vs []T, b Bounds) (out []byte, n int)
+	append func(dst []byte, vs []T, b Bounds) (out []byte, n int, over bool)
 	decode func(src []byte, vs []T) (n, size int)
 }
 
@@ -38,6 +38,7 @@ func eachOf[T any]() each[T] {
 // Bounds is how far AppendEach goes.
 type Bounds struct {
 	Room int // bytes; the last value may go beyond
+	Long int // a value of more bytes stands alone: it is appended to nothing, and nothing to it
 	Most int // bytes that one value may take
 
 	// Prefix puts the length of dst[from:] before it. It is for values of more than 127 bytes: they have one byte of room there, too little.
@@ -45,11 +46,11 @@ type Bounds struct {
 }
 
 // AppendEach appends the first of vs, each as Append would, with its length before it: in one byte up to 127, else by b.Prefix. It stops, without a
-// word, where there is no room left, and before the first value that is too long or has no encoding: Append says why. It returns how
-// many it has appended; none, of types that are to be appended one by one.
-func (c *Codec[T]) AppendEach(dst []byte, vs []T, b Bounds) (out []byte, n int) {
+// word, where there is no room left, and before the first value that takes more than it may or has no encoding: Append says why. It returns how
+// many it has appended, none of types that are to be appended one by one, and whether a long value has ended it.
+func (c *Codec[T]) AppendEach(dst []byte, vs []T, b Bounds) (out []byte, n int, over bool) {
 	if c.each.append == nil {
-		return dst, 0
+		return dst, 0, false
 	}
 	return c.each.append(dst, vs, b)
 }
@@ -69,9 +70,9 @@ type integer interface{ signed | unsigned }
 
 // The loops below stand in one function each: a call for every value would take as long as what it does.
 
-func appendIntegers[E integer](dst []byte, vs []E, b Bounds) (out []byte, n int) {
-	if b.Most < maxInteger {
-		return dst, 0
+func appendIntegers[E integer](dst []byte, vs []E, b Bounds) (out []byte, n int, over bool) {
+	if min(b.Most, b.Long) < maxInteger {
+		return dst, 0, false
 	}
 	vs = vs[:min(len(vs), b.Room/maxInteger)]
 	for _, v := range vs {
@@ -92,7 +93,7 @@ func appendIntegers[E integer](dst []byte, vs []E, b Bounds) (out []byte, n int)
 			dst = append64(append(dst, 9), codeUint64, u)
 		}
 	}
-	return dst, len(vs)
+	return dst, len(vs), false
 }
 
 func decodeIntegers[E integer](src []byte, vs []E) (n, size int) {
@@ -125,13 +126,13 @@ func decodeIntegers[E integer](src []byte, vs []E) (n, size int) {
 // planned is each for types that have a plan: one encoder or decoder, and one guard against panics, for all values.
 func planned[T any](n *node, positional bool) each[T] {
 	return each[T]{
-		append: func(dst []byte, vs []T, b Bounds) (out []byte, count int) {
+		append: func(dst []byte, vs []T, b Bounds) (out []byte, count int, over bool) {
 			e := encoders.Get().(*encoder)
 			e.positional = positional
-			out, count = appendPlanned(e, n, dst, vs, b)
+			out, count, over = appendPlanned(e, n, dst, vs, b)
 			e.seen = nil
 			encoders.Put(e)
-			return out, count
+			return out, count, over
 		},
 		decode: func(src []byte, vs []T) (count, size int) {
 			d := decoders.Get().(*decoder)
@@ -143,7 +144,7 @@ func planned[T any](n *node, positional bool) each[T] {
 	}
 }
 
-func appendPlanned[T any](e *encoder, n *node, dst []byte, vs []T, b Bounds) (out []byte, count int) {
+func appendPlanned[T any](e *encoder, n *node, dst []byte, vs []T, b Bounds) (out []byte, count int, over bool) {
 	out, end := dst, len(dst)+b.Room
 	defer func() {
 		_ = recover() // alone, the value says what its panic was
@@ -156,13 +157,19 @@ func appendPlanned[T any](e *encoder, n *node, dst []byte, vs []T, b Bounds) (ou
 		if err != nil || size > b.Most {
 			break
 		}
+		if over = size > b.Long; over && len(out) > 0 {
+			break
+		}
 		if longer[from-1] = byte(size); size > math.MaxInt8 {
 			longer = b.Prefix(longer, from)
 		}
 		out = longer
 		count++
+		if over {
+			break
+		}
 	}
-	return out, count
+	return out, count, over
 }
 
 func decodePlanned[T any](d *decoder, n *node, src []byte, vs []T) (count, size int) {

@@ -18,7 +18,7 @@ func edges() (all []int64) {
 }
 
 // unbounded lets everything through. Its prefix is that of package wire for up to 255 bytes.
-var unbounded = Bounds{Room: 1 << 30, Most: 1 << 30, Prefix: func(dst []byte, from int) []byte {
+var unbounded = Bounds{Room: 1 << 30, Long: 1 << 30, Most: 1 << 30, Prefix: func(dst []byte, from int) []byte {
 	return slices.Insert(dst, from, byte(len(dst)-from))
 }}
 
@@ -36,13 +36,13 @@ func checkEach[T integer](t *testing.T) {
 		require.Less(t, len(b), maxInteger)
 		one = append(append(one, byte(len(b))), b...)
 	}
-	each, n := c.AppendEach(nil, vs, unbounded)
+	each, n, _ := c.AppendEach(nil, vs, unbounded)
 	require.Equal(t, len(vs), n)
 	require.Equal(t, one, each)
-	each, n = c.AppendEach([]byte{9}, vs, Bounds{Room: 3*maxInteger + 1, Most: maxInteger})
+	each, n, _ = c.AppendEach([]byte{9}, vs, Bounds{Room: 3*maxInteger + 1, Long: maxInteger, Most: maxInteger})
 	require.Equal(t, 3, n)
 	require.Equal(t, append([]byte{9}, one[:len(each)-1]...), each)
-	_, n = c.AppendEach(nil, vs, Bounds{Room: 1 << 20, Most: maxInteger - 1})
+	_, n, _ = c.AppendEach(nil, vs, Bounds{Room: 1 << 20, Long: 1 << 20, Most: maxInteger - 1})
 	require.Zero(t, n, "one may be longer than that")
 
 	for i := range vs { // each alone, since a rare form ends a run
@@ -69,7 +69,7 @@ func TestIntegersTogetherAreEncodedAsTheyAreAlone(t *testing.T) {
 	checkEach[uint](t)
 	checkEach[uint32](t)
 	checkEach[uint64](t)
-	_, n := For[string]().AppendEach(nil, []string{"a"}, unbounded)
+	_, n, _ := For[string]().AppendEach(nil, []string{"a"}, unbounded)
 	require.Zero(t, n)
 }
 
@@ -84,7 +84,7 @@ func checkTogether[T any](t *testing.T, c *Codec[T], vs []T) {
 		items = append(append(items, byte(len(b))), b...)
 		results = append(append(results, 0, byte(len(b))), b...)
 	}
-	got, n := c.AppendEach([]byte("before"), vs, unbounded)
+	got, n, _ := c.AppendEach([]byte("before"), vs, unbounded)
 	require.Equal(t, len(vs), n)
 	require.Equal(t, "before"+string(items), string(got))
 	back := make([]T, len(vs)+1)
@@ -118,16 +118,29 @@ func TestARecordThatIsLongHasALongPrefixAndIsDecodedAlone(t *testing.T) {
 	c := For[[]string]()
 	one, err := c.Append(nil, &long)
 	require.NoError(t, err)
-	got, n := c.AppendEach(nil, [][]string{short, long, short}, unbounded)
+	got, n, _ := c.AppendEach(nil, [][]string{short, long, short}, unbounded)
 	require.Equal(t, 3, n)
 	want := append([]byte{3, 0x91, 0xa1, 'y', byte(len(one)), byte(len(one))}, one...)
 	require.Equal(t, append(want, 3, 0x91, 0xa1, 'y'), got)
 
-	got, n = c.AppendEach(nil, [][]string{short, long, short}, Bounds{Room: 1 << 20, Most: 100})
+	got, n, _ = c.AppendEach(nil, [][]string{short, long, short}, Bounds{Room: 1 << 20, Long: 1 << 20, Most: 100})
 	require.Equal(t, 1, n, "it is longer than may be")
 	require.Equal(t, want[:4], got)
-	_, n = c.AppendEach(nil, [][]string{short, short, short}, Bounds{Room: 5, Most: 100})
+	_, n, _ = c.AppendEach(nil, [][]string{short, short, short}, Bounds{Room: 5, Long: 100, Most: 100})
 	require.Equal(t, 2, n, "then there is no room")
+
+	alone := Bounds{Room: 1 << 20, Long: 100, Most: 1 << 20, Prefix: unbounded.Prefix}
+	got, n, over := c.AppendEach(nil, [][]string{short, long, short}, alone)
+	require.Equal(t, 1, n, "the long one does not follow another")
+	require.True(t, over)
+	require.Equal(t, want[:4], got)
+	got, n, over = c.AppendEach(nil, [][]string{long, short}, alone)
+	require.Equal(t, 1, n, "nothing follows the long one")
+	require.True(t, over)
+	require.Equal(t, want[4:], got)
+	_, n, over = c.AppendEach(nil, [][]string{short, short}, alone)
+	require.Equal(t, 2, n)
+	require.False(t, over)
 
 	back := [][]string{nil, {"kept"}}
 	n, size := c.DecodeEach(append([]byte{0, 3, 0x91, 0xa1, 'y', 0, 0xcc, byte(len(one))}, one...), back)
@@ -151,12 +164,12 @@ func TestTogetherStopsBeforeAValueThatPanics(t *testing.T) {
 	}
 	c := For[person]()
 	vs := []person{{1}, {-1}, {1}}
-	got, n := c.AppendEach(nil, vs, unbounded)
+	got, n, _ := c.AppendEach(nil, vs, unbounded)
 	require.Equal(t, 1, n)
 	require.Equal(t, "\x07\x81\xa4Mood\x01", string(got))
 	_, err := c.Append(nil, &vs[1])
 	require.ErrorContains(t, err, "in a bad mood")
-	got, n = c.AppendEach(nil, vs[2:], unbounded)
+	got, n, _ = c.AppendEach(nil, vs[2:], unbounded)
 	require.Equal(t, 1, n, "the encoder is as good as new")
 	require.Equal(t, "\x07\x81\xa4Mood\x01", string(got))
 }
@@ -166,11 +179,11 @@ func TestTogetherStopsBeforeAValueThatHasNoEncoding(t *testing.T) {
 	loop := &holder{}
 	loop.In = loop
 	c := For[*holder]()
-	_, n := c.AppendEach(nil, []*holder{{}, loop, {}}, unbounded)
+	_, n, _ := c.AppendEach(nil, []*holder{{}, loop, {}}, unbounded)
 	require.Equal(t, 1, n)
 	_, err := c.Append(nil, &loop)
 	require.Error(t, err)
-	got, n := c.AppendEach(nil, []*holder{{In: &holder{}}}, unbounded)
+	got, n, _ := c.AppendEach(nil, []*holder{{In: &holder{}}}, unbounded)
 	require.Equal(t, 1, n)
 	one, err := c.Append(nil, &[]*holder{{In: &holder{}}}[0])
 	require.NoError(t, err)
@@ -189,11 +202,11 @@ func TestTogetherStopsBeforeAValueThatDoesNotDecode(t *testing.T) {
 }
 
 func TestWhatCanHoldAReferenceGoesAlone(t *testing.T) {
-	_, n := For[[][]byte]().AppendEach(nil, [][][]byte{nil}, unbounded)
+	_, n, _ := For[[][]byte]().AppendEach(nil, [][][]byte{nil}, unbounded)
 	require.Zero(t, n)
 	n, _ = For[[][]byte]().DecodeEach([]byte{0, 1, 0xc0}, make([][][]byte, 1))
 	require.Zero(t, n)
-	_, n = For[any]().AppendEach(nil, []any{1}, unbounded)
+	_, n, _ = For[any]().AppendEach(nil, []any{1}, unbounded)
 	require.Zero(t, n)
 }
 
@@ -241,7 +254,7 @@ func BenchmarkEach(b *testing.B) {
 	dst := make([]byte, 0, maxInteger*len(vs))
 	b.Run("op=append", func(b *testing.B) {
 		for b.Loop() {
-			dst, _ = c.AppendEach(dst[:0], vs, unbounded)
+			dst, _, _ = c.AppendEach(dst[:0], vs, unbounded)
 		}
 		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(vs)), "ns/value")
 	})

@@ -3,33 +3,58 @@ package codec
 import (
 	"errors"
 	"reflect"
+	"strings"
 )
 
 // errHollow is what encoding/gob says, too. msgpack/v5 and encoding/json write an empty object, and what the value held is lost without a word.
-var errHollow = errors.New("it has fields, but none that is exported: nothing of it would travel")
+var errHollow = errors.New("it has fields, but none that is exported: nothing of it would travel; export some, give it a method MarshalBinary, or leave it out by the tag msgpack:\"-\"")
 
-// hollow returns the struct type that a T consists of, perhaps many of them or behind pointers, if values of it would arrive empty. As a field of something else such a
-// struct may well be meant to stay behind: a mutex does.
-func hollow(t reflect.Type) reflect.Type {
-	for range MaxDepth { // type T []T has no end
-		switch t.Kind() {
-		case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
-			if enc, _ := methodOf(t, encodings); enc != "" {
-				return nil
-			}
-			t = t.Elem()
-			continue
-		case reflect.Struct:
-			if t != timeType && hidesAll(t) {
-				return t
+// hollow is the first part of a T, if there is any, that is a struct of which nothing would travel.
+func hollow(t reflect.Type) *Error { return hollowIn(t, "", map[reflect.Type]bool{}) }
+
+func hollowIn(t reflect.Type, path string, seen map[reflect.Type]bool) *Error {
+	if seen[t] || t == timeType {
+		return nil
+	}
+	seen[t] = true
+	if enc, _ := methodOf(t, encodings); enc != "" {
+		return nil
+	}
+	switch t.Kind() {
+	case reflect.Pointer:
+		return hollowIn(t.Elem(), path, seen)
+	case reflect.Slice, reflect.Array:
+		return hollowIn(t.Elem(), path+"[]", seen)
+	case reflect.Map:
+		if err := hollowIn(t.Key(), path+"[key]", seen); err != nil {
+			return err
+		}
+		return hollowIn(t.Elem(), path+"[]", seen)
+	case reflect.Struct:
+		if hidesAll(t) {
+			return &Error{Type: t.String(), Path: path, Err: errHollow}
+		}
+		for f := range t.Fields() {
+			if err := hollowField(f, path, seen); err != nil {
+				return err
 			}
 		}
-		return nil
 	}
 	return nil
 }
 
+// hollowField looks at a field. What is embedded, and the locks of package sync, may well be meant to stay behind.
+func hollowField(f reflect.StructField, path string, seen map[reflect.Type]bool) *Error {
+	if !f.IsExported() || f.Anonymous && hidesAll(f.Type) || f.Type.PkgPath() == "sync" || strings.HasPrefix(f.Tag.Get("msgpack"), "-") {
+		return nil
+	}
+	return hollowIn(f.Type, path+"."+f.Name, seen)
+}
+
 func hidesAll(t reflect.Type) bool {
+	if t.Kind() != reflect.Struct || t == timeType {
+		return false
+	}
 	if enc, _ := methodOf(t, encodings); enc != "" {
 		return false
 	}

@@ -45,12 +45,12 @@ func RegisterType[E error](name string) {
 
 func appendValue[E error](dst []byte, err error) ([]byte, error) {
 	v := err.(E)
-	return codec.For[E]().Append(dst, &v)
+	return codec.AppendFrom(dst, &v) // of an error without exported fields the type travels
 }
 
 func decodeValue[E error](e *Error) (error, error) {
 	var v E
-	if err := codec.For[E]().Decode(e.Data, &v); err != nil {
+	if err := codec.DecodeInto(e.Data, &v); err != nil {
 		return nil, err
 	}
 	if r := reflect.ValueOf(v); r.Kind() == reflect.Pointer && r.IsNil() {
