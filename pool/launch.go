@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/procpool/procpool/internal/random"
@@ -62,6 +63,9 @@ func (s *slot) spawn() (*proc, error) {
 	}
 	cookie := newCookie()
 	if err := c.img.start(p, cookie); err != nil {
+		if errors.Is(err, syscall.EMFILE) {
+			err = tooManyFiles(err)
+		}
 		return nil, &StartError{Stage: "spawn", Path: p.path, Err: err}
 	}
 	if !c.cfg.inline {
@@ -202,6 +206,8 @@ func (p *proc) discard(cause error, stdout []byte) error {
 	return p.startError(stage, cause, stdout)
 }
 
+const isItAWorker = "does the program speak the protocol of package wire? An ordinary command cannot be a worker"
+
 // startError explains a failed start. The process is buried.
 func (p *proc) startError(stage string, cause error, stdout []byte) error {
 	c := p.core
@@ -211,13 +217,17 @@ func (p *proc) startError(stage string, cause error, stdout []byte) error {
 	case errors.Is(p.cause, errKilled):
 		cause = errKilled
 	case errors.Is(p.cause, errTooSlow) && stage == "hello" && len(c.cfg.command) > 0:
-		cause = fmt.Errorf("%w: %v; does the program speak the protocol of package wire?", errTooSlow, c.cfg.startTimeout)
+		cause = fmt.Errorf("%w: %v; %s", errTooSlow, c.cfg.startTimeout, isItAWorker)
+	case errors.Is(p.cause, errTooSlow) && stage == "hello":
+		cause = fmt.Errorf("%w: %v; it has not reached worker.Main: something before that, in main or in an init function, waits or takes long", errTooSlow, c.cfg.startTimeout)
+	case errors.Is(p.cause, errTooSlow) && c.cfg.initializer != nil:
+		cause = fmt.Errorf("%w: %v; the initializer %s has not returned", errTooSlow, c.cfg.startTimeout, c.cfg.initializer.fn)
 	case errors.Is(p.cause, errTooSlow):
 		cause = fmt.Errorf("%w: %v", errTooSlow, c.cfg.startTimeout)
 	case errors.Is(cause, errNoHello) && p.child.State() != nil && len(c.cfg.command) == 0:
 		cause = fmt.Errorf("%w: %s; a worker is this program with the arguments \"procpool-worker N\": it must reach worker.Main before it looks at them", cause, p.child.State())
 	case errors.Is(cause, errNoHello) && p.child.State() != nil:
-		cause = fmt.Errorf("%w: %s", cause, p.child.State())
+		cause = fmt.Errorf("%w: %s; %s", cause, p.child.State(), isItAWorker)
 	}
 	return &StartError{Stage: stage, Path: p.path, Stdout: bytes.Clone(stdout), Stderr: p.text.tail(), Err: cause}
 }

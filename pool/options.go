@@ -146,7 +146,7 @@ func WithTaskTimeout(d time.Duration) Option {
 }
 
 // WithSoftTimeout sets the soft time limit of every task, counted from its start: its context ends. A value that the function returns after that is a success,
-// an error becomes a *TimeoutError. It must be below the hard limit. The default is no limit; SoftTimeout sets that of one call.
+// an error becomes a *TimeoutError. It never kills: a function that does not heed its context goes on, up to the hard limit if there is one. It must be below the hard limit. The default is no limit; SoftTimeout sets that of one call.
 func WithSoftTimeout(d time.Duration) Option {
 	return option("WithSoftTimeout", func(c *config) { c.softTimeout = d })
 }
@@ -181,7 +181,8 @@ func WithLogger(l hclog.Logger) Option { return option("WithLogger", func(c *con
 
 // WithStdout sets where the standard output of the workers goes, in whole lines; one of more than 64 KiB is split. The default is os.Stdout. Writes come from one
 // goroutine at a time. A slow writer makes the tasks that print wait. One that is stuck, for a quarter of a second, or fails costs lines, whole ones, which are counted in
-// Stats.LinesDropped; the first time the log says so. A task's result may come before what it has printed.
+// Stats.LinesDropped; the first time the log says so. A task's result may come before what it has printed, and
+// a program that ends meanwhile loses that: Close and Shutdown wait for it.
 func WithStdout(w io.Writer) Option { return option("WithStdout", func(c *config) { c.stdout = w }) }
 
 // WithStderr sets where the standard error of the workers goes, as WithStdout does. The default is os.Stderr.

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 
 	"github.com/procpool/procpool/internal/codec"
@@ -24,11 +25,14 @@ func (f Func[A, R]) Name() string { return f.name }
 //
 //	var parse = worker.Register("parse", parseFile)
 //
-// It panics where the name is taken, empty or longer than 255 bytes. Argument and result travel as
+// It panics where the name is taken, empty or longer than 255 bytes, and where fn is nil. Argument and result travel as
 // msgpack; whether their types can be encoded shows with the first value. Structs travel by the names of their fields or, between
 // processes of this program, by their order, which is faster and says the same.
 // Functions without argument or result use struct{}.
 func Register[A, R any](name string, fn func(ctx context.Context, arg A) (R, error)) Func[A, R] {
+	if fn == nil {
+		panic(fmt.Sprintf("procpool/worker: Register(%q): the function is nil", name))
+	}
 	args, named := codec.For[A](), codec.For[R]()
 	positional := named.Positional()
 	carries := args.Carries() || named.Carries()

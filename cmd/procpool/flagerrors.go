@@ -29,9 +29,9 @@ func explainFlag(cmd *cobra.Command, err error) error {
 func unknownFlag(cmd *cobra.Command, unknown *pflag.NotExistError, err error) error {
 	if short := unknown.GetSpecifiedShortnames(); short != "" {
 		if strings.ContainsAny(short[:1], "0123456789") {
-			return fmt.Errorf("%w; write -- before inputs that begin with a dash", err)
+			return fmt.Errorf("%w; write -- before inputs that begin with a dash; the number of workers is -w N", err)
 		}
-		return err
+		return withOurName(cmd, short[:1], err)
 	}
 	best, near := 3, "" // more than two letters apart is another word
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
@@ -40,9 +40,25 @@ func unknownFlag(cmd *cobra.Command, unknown *pflag.NotExistError, err error) er
 		}
 	})
 	if near == "" {
-		return err
+		return withOurName(cmd, unknown.GetSpecifiedName(), err)
 	}
 	return fmt.Errorf("%w; did you mean --%s?", err, near)
+}
+
+// elsewhere are flags of GNU parallel and xargs, and ours that do the same.
+var elsewhere = map[string]string{
+	"P": "workers", "jobs": "workers", "max-procs": "workers", "n": "chunk", "N": "chunk", "max-args": "chunk", "L": "chunk",
+	"bar": "progress", "eta": "progress", "halt": "max-failures", "halt-on-error": "max-failures", "resume-failed": "retry-failed", "a": "stdin", "arg-file": "stdin", "0": "stdin", "null": "stdin",
+	"noswap": "memfree", "memsuspend": "memfree", "outputasfiles": "results", "files": "results", "keep-order": "unordered", "k": "unordered", "t": "dry-run", "verbose": "dry-run",
+}
+
+// withOurName says which flag of ours does what one of another program does.
+func withOurName(cmd *cobra.Command, name string, err error) error {
+	ours := cmd.Flags().Lookup(elsewhere[name])
+	if ours == nil {
+		return err
+	}
+	return fmt.Errorf("%w; here it is --%s: %s", err, ours.Name, ours.Usage)
 }
 
 // wanted says what a flag takes.

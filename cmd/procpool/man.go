@@ -21,7 +21,7 @@ func newMan() *cobra.Command {
 		Use:   "man DIR",
 		Short: "Write the manual pages into a directory",
 		Long: `man writes the manual pages of procpool and its commands, procpool.1, procpool-run.1 and so
-on, into DIR, which must be there. "man -l FILE" shows one; "make install" puts them where
+on, into DIR, which it makes if need be. "man -l FILE" shows one; "make install" puts them where
 man finds them.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -30,12 +30,8 @@ man finds them.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			info, err := os.Stat(args[0])
-			switch {
-			case err != nil:
+			if err := os.MkdirAll(args[0], 0o755); err != nil {
 				return broken(err)
-			case !info.IsDir():
-				return broken(fmt.Errorf("%s is no directory", quoted(args[0])))
 			}
 			for name, text := range manPages(cmd.Root()) {
 				path := filepath.Join(args[0], name)

@@ -443,9 +443,13 @@ func TestManualPagesTellAllThereIs(t *testing.T) {
 }
 
 func TestManualPagesNeedADirectory(t *testing.T) {
-	r := runCommand(t, "", "man", filepath.Join(t.TempDir(), "nothing"))
+	dir := filepath.Join(t.TempDir(), "not", "there", "yet")
+	r := runCommand(t, "", "man", dir)
+	assert.Equal(t, exitOK, r.code, r.stderr)
+	assert.FileExists(t, filepath.Join(dir, "procpool.1"))
+	r = runCommand(t, "", "man", filepath.Join(dir, "procpool.1"))
 	assert.Equal(t, exitBroken, r.code)
-	assert.Contains(t, r.stderr, "no such file")
+	assert.Contains(t, r.stderr, "not a directory")
 }
 
 func TestMarkdownLeavesTextAsItIs(t *testing.T) {

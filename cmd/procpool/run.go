@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os/exec"
 	"strconv"
 	"strings"
 
@@ -63,6 +64,9 @@ func noSuchFunction(cmd *cobra.Command, args []string) error {
 	text := fmt.Sprintf("there is no function %s", quoted(clipped(args[0], 60)))
 	if _, err := strconv.Atoi(args[0]); err == nil && cmd.Flags().Changed("json") {
 		return fmt.Errorf("%s; -j is --json, and -w %s is the number of workers", text, args[0])
+	}
+	if _, err := exec.LookPath(args[0]); err == nil {
+		text += ": run knows functions, and no commands"
 	}
 	cmd.SuggestionsMinimumDistance = 2
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {

@@ -132,7 +132,7 @@ func TestRunFailFastStopsEvenIfAnEarlierItemHangs(t *testing.T) {
 	r := runCommand(t, "", "run", "sleep", "5m", "x", "1h", "--fail-fast", "--workers", "1")
 	assert.Equal(t, exitItems, r.code)
 	assert.Empty(t, r.stdout)
-	assert.Contains(t, r.stderr, `procpool: x: time: invalid duration "x"`)
+	assert.Contains(t, r.stderr, `procpool: x: invalid duration x; want one such as`)
 	assert.Less(t, time.Since(started), time.Minute)
 }
 

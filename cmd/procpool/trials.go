@@ -97,6 +97,22 @@ func plainText(v any) string {
 	return string(text)
 }
 
+func parseDuration(text string) (time.Duration, error) {
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return 0, fmt.Errorf("invalid duration %s; want one such as 1.5s or 100ms", quoted(clipped(text, 60)))
+	}
+	return d, nil
+}
+
+func parseWhole(text string) (int, error) {
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return 0, fmt.Errorf("%s is no whole number", quoted(clipped(text, 60)))
+	}
+	return n, nil
+}
+
 var sleepBuiltin = builtin{
 	name: "sleep", trial: true,
 	about: "sleep, and return how long it was",
@@ -104,7 +120,7 @@ var sleepBuiltin = builtin{
 	input: "a duration such as 1.5s or 100ms",
 	open: noFlags(typed[time.Duration, string]{
 		fn:    sleep,
-		parse: time.ParseDuration,
+		parse: parseDuration,
 		line:  valueLine,
 	}),
 }
@@ -147,7 +163,7 @@ var exitBuiltin = builtin{
 	about: "end the worker with os.Exit",
 	arg:   "CODE",
 	input: "an exit code, 0 to 255",
-	open:  noFlags(typed[int, string]{fn: exit, parse: strconv.Atoi, line: valueLine}),
+	open:  noFlags(typed[int, string]{fn: exit, parse: parseWhole, line: valueLine}),
 }
 
 var exit = worker.Register("exit", func(_ context.Context, code int) (string, error) {

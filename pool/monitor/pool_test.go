@@ -127,7 +127,7 @@ func TestAPoolThatIsDroppedIsCollectedThoughItIsWatched(t *testing.T) {
 	in := openStream(t, server.URL+"/")
 	event(t, in)
 	event(t, in)
-	p = nil
+	runtime.KeepAlive(p) // until it has been seen once
 	require.Eventually(t, func() bool {
 		runtime.GC()
 		select {
@@ -146,5 +146,4 @@ func TestAPoolThatIsDroppedIsCollectedThoughItIsWatched(t *testing.T) {
 	require.True(t, s.Ended)
 	require.Equal(t, 1, s.Totals.Completed, "what it did is known still")
 	runtime.KeepAlive(collector)
-	runtime.KeepAlive(p)
 }
