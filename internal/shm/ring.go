@@ -39,24 +39,12 @@ func (p *Page) Ring() *Ring {
 // Mark returns how much was ever published.
 func (r *Ring) Mark() Mark { return r.mark }
 
-// Room returns the memory that the next item may be written into, if n bytes are left there in one piece, and before it so many bytes of other items, which are not to
-// be touched: the slice ends, for now, where the item begins. Publish does not copy what stands there already. It is nil where there is no such place.
-func (r *Ring) Room(before, n int) []byte {
-	at := int(r.mark.Bytes() % RingSize)
-	if at < before || at+n > RingSize {
-		return nil
-	}
-	return r.mem[at-before : at : at+n]
-}
-
 // Publish appends a result item of at most MaxRingItem bytes and makes it visible. The
 // worker sees to it that no more than RingSize bytes are unwritten. Who publishes, and then claims the next task, may rely on it that whoever sees the
 // claim sees the result; without a claim after it, others see it soon, but nobody can tell when.
 func (r *Ring) Publish(item []byte) {
 	at := r.mark.Bytes()
-	if &item[0] == &r.mem[at%RingSize] {
-		// It stands there.
-	} else if short := 16; len(item) <= short && cap(item) >= short && at%RingSize <= RingSize-uint64(short) {
+	if short := 16; len(item) <= short && cap(item) >= short && at%RingSize <= RingSize-uint64(short) {
 		// Two words, whatever they hold behind the item: nothing is there yet. A call would take longer.
 		*(*[16]byte)(r.mem[at%RingSize:]) = *(*[16]byte)(item[:short])
 	} else {
