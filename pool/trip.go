@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -173,8 +174,9 @@ func (b *batch) endTrip(head *wire.ResultsHead, shared bool) {
 func (t *trip) timing(s stamp, item *wire.Result, argBytes int) Timing {
 	out := Timing{ArgBytes: argBytes, ResultBytes: len(item.Value)}
 	cost, told := item.Cost()
-	cost.Exec = min(cost.Exec, t.received.since(t.given)) // the worker's word
-	out.Exec, out.CPU = cost.Exec, cost.CPU
+	elapsed := t.received.since(t.given)
+	cost.Exec = min(cost.Exec, elapsed) // the worker's word
+	out.Exec, out.CPU = cost.Exec, min(cost.CPU, elapsed*time.Duration(runtime.NumCPU()))
 	if s.made > 0 && t.given > 0 {
 		out.Queued = t.given.since(s.made)
 		if s.began > 0 {

@@ -3,6 +3,7 @@ package pool
 import (
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 	"time"
 
@@ -40,6 +41,7 @@ func TestTimesThatCannotBeAreCutToWhatCan(t *testing.T) {
 		b.travel.trip.taken(&got, b.travel.trip.received+5, b.travel.trip.received+7)
 		require.Equal(t, (b.travel.trip.received + 7).since(given-20), got.Total(), "%+v", got)
 		require.LessOrEqual(t, got.Exec, b.travel.trip.received.since(given))
+		require.LessOrEqual(t, got.CPU, b.travel.trip.received.since(given)*time.Duration(runtime.NumCPU()))
 		for _, d := range []time.Duration{got.Write, got.Pipe, got.Waiting, got.DecodeArg, got.Run, got.EncodeResult, got.Held, got.Return} {
 			require.GreaterOrEqual(t, d, time.Duration(0), "%+v", got)
 		}
