@@ -159,10 +159,6 @@ func (c *config) validate() error {
 	want(c.stdout != nil, "WithStdout(nil): want a writer; io.Discard drops everything")
 	want(c.stderr != nil, "WithStderr(nil): want a writer; io.Discard drops everything")
 	complaints = append(complaints, c.hardening.complaints()...)
-	if !c.inline && c.workers >= 1 {
-		err := checkDescriptors(c.workers)
-		want(err == nil, "%w", err)
-	}
 	if c.dir != "" {
 		info, err := os.Stat(c.dir)
 		want(err == nil, "WithDir: %v", err)

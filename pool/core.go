@@ -117,6 +117,9 @@ func newCore(cfg *config) (*core, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkDescriptors(cfg.workers); err != nil && !cfg.inline {
+		return nil, &StartError{Stage: "spawn", Path: img.path, Err: err}
+	}
 	c := &core{
 		cfg:     cfg,
 		log:     journal{cfg.logger, !cfg.set["WithLogger"]},

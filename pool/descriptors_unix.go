@@ -11,11 +11,14 @@ import (
 // leastDescriptors is how many descriptors of the parent a worker takes at the very least. They are nine on Linux, but fewer where there is no socket and no page.
 const leastDescriptors = 5
 
+// manyWorkers is how many are worth the question: of fewer it shows soon enough.
+const manyWorkers = 100
+
 // checkDescriptors refuses numbers of workers that cannot be: to start thousands before one fails takes long.
 func checkDescriptors(workers int) error {
 	var limit unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil || uint64(workers) <= limit.Cur/leastDescriptors {
-		return nil //nolint:nilerr // then it shows when they are started
+	if workers < manyWorkers || unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil || uint64(workers) <= limit.Cur/leastDescriptors {
+		return nil
 	}
 	return fmt.Errorf("WithWorkers(%d): each takes %d descriptors of this process or more, and it may have %d (ulimit -n): %w", workers, leastDescriptors, limit.Cur, unix.EMFILE)
 }

@@ -16,6 +16,9 @@ import (
 func TestMoreWorkersThanThereAreDescriptorsForAreRefusedAtOnce(t *testing.T) {
 	began := time.Now()
 	_, err := pool.New(t.Context(), pool.WithWorkers(1<<30), pool.WithLogger(hclog.NewNullLogger()))
+	var start *pool.StartError
+	require.ErrorAs(t, err, &start)
+	require.Equal(t, "spawn", start.Stage)
 	require.ErrorIs(t, err, syscall.EMFILE)
 	require.ErrorContains(t, err, "WithWorkers(1073741824): each takes")
 	require.ErrorContains(t, err, "ulimit -n")
