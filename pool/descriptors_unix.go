@@ -16,18 +16,24 @@ const manyWorkers = 100
 
 // checkDescriptors refuses numbers of workers that cannot be: to start thousands before one fails takes long.
 func checkDescriptors(workers int) error {
-	var limit unix.Rlimit
-	if workers < manyWorkers || unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil || uint64(workers) <= limit.Cur/leastDescriptors {
+	limit, known := descriptorLimit()
+	if workers < manyWorkers || !known || uint64(workers) <= limit/leastDescriptors {
 		return nil
 	}
-	return fmt.Errorf("WithWorkers(%d): each takes %d descriptors of this process or more, and it may have %d (ulimit -n): %w", workers, leastDescriptors, limit.Cur, unix.EMFILE)
+	return fmt.Errorf("WithWorkers(%d): each takes %d descriptors of this process or more, and it may have %d (ulimit -n): %w", workers, leastDescriptors, limit, unix.EMFILE)
 }
 
 // tooManyFiles says more of a start that failed for want of descriptors.
 func tooManyFiles(err error) error {
-	var limit unix.Rlimit
-	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
+	limit, known := descriptorLimit()
+	if !known {
 		return err
 	}
-	return fmt.Errorf("%w: this process may have %d descriptors, and each worker takes about nine: fewer workers, or a higher limit (ulimit -n)", err, limit.Cur)
+	return fmt.Errorf("%w: this process may have %d descriptors, and each worker takes about nine: fewer workers, or a higher limit (ulimit -n)", err, limit)
+}
+
+func descriptorLimit() (n uint64, known bool) {
+	var limit unix.Rlimit
+	err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit)
+	return limit.Cur, err == nil
 }
