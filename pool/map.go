@@ -41,7 +41,11 @@ func GoMap[A, R any](ctx context.Context, p *Pool, fn worker.Func[A, R], args []
 		}
 		defer func() {
 			if !m.over {
-				err = callbackError("a function of the caller's", recover()) // Progress, or a method of an argument
+				culprit := "a method of an argument"
+				if m.cfg.progress != nil {
+					culprit = "Progress"
+				}
+				err = callbackError(culprit, recover())
 			}
 			m.leave()
 			f.settle(m.results, err)
