@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/stretchr/testify/require"
 
 	"github.com/procpool/procpool/pool"
@@ -40,4 +41,12 @@ func TestAPoolWhoseStartingWorkersAreKilledAgainAndAgainIsNotBroken(t *testing.T
 	got, err := pool.Call(t.Context(), p, inspectTiny, 1)
 	require.NoError(t, err)
 	require.Equal(t, 2, got)
+}
+
+func TestAnInitializerThatDoesNotReturnIsNamed(t *testing.T) {
+	_, err := pool.New(t.Context(), pool.WithWorkers(1), pool.WithStartTimeout(time.Second), pool.WithInitializer(nap, time.Hour), pool.WithLogger(hclog.NewNullLogger()))
+	var failed *pool.StartError
+	require.ErrorAs(t, err, &failed)
+	require.Equal(t, "init", failed.Stage)
+	require.ErrorContains(t, err, "the initializer "+nap.Name()+" has not returned")
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 
 	"github.com/procpool/procpool/cmd/procpool/bench"
+	"github.com/procpool/procpool/cmd/procpool/numeral"
 )
 
 // benchText is a report as tables, for a terminal.
@@ -30,7 +31,7 @@ func benchText(r *bench.Report) string {
 // benchMachine says where it was measured and how quiet it was there.
 func benchMachine(r *bench.Report) string {
 	m := &r.Machine
-	facts := []string{plural(m.CPUs, "CPU")}
+	facts := []string{numeral.Of(m.CPUs, "CPU")}
 	for _, fact := range []string{m.CPU, strings.TrimSpace(m.OS + " " + m.Kernel), m.Arch, m.Go} {
 		if fact != "" {
 			facts = append(facts, printable(fact))
@@ -40,7 +41,7 @@ func benchMachine(r *bench.Report) string {
 		facts = append(facts, "Python "+printable(m.Python))
 	}
 	return fmt.Sprintf("%s; %s\n%s; it took %.0f s",
-		strings.Join(facts, ", "), plural(r.Settings.Workers, "worker process"), benchNoise(&r.Noise), r.Seconds)
+		strings.Join(facts, ", "), numeral.Of(r.Settings.Workers, "worker process"), benchNoise(&r.Noise), r.Seconds)
 }
 
 func benchNoise(n *bench.Noise) string {

@@ -17,6 +17,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
+	"github.com/procpool/procpool/cmd/procpool/numeral"
 	"github.com/procpool/procpool/pool"
 	"github.com/procpool/procpool/worker"
 )
@@ -84,7 +85,7 @@ func (d *demo) run(ctx context.Context) error {
 	defer remove()
 
 	d.printf("procpool demo: lines, functions and complexity of every Go file below %s\n", printable(d.dir))
-	d.printf("%s %s/%s, %s, %s files, %s\n\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, plural(runtime.NumCPU(), "CPU"), thousands(int64(len(d.files))), byteSize(d.bytes))
+	d.printf("%s %s/%s, %s, %s files, %s\n\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, numeral.Of(runtime.NumCPU(), "CPU"), numeral.Thousands(int64(len(d.files))), byteSize(d.bytes))
 
 	d.printf("1. in one process, one file after the other ... ")
 	one, err := d.lap(ctx, "one process", d.files, pool.WithInline(), pool.WithWorkers(1))
@@ -93,9 +94,9 @@ func (d *demo) run(ctx context.Context) error {
 	}
 	d.printf("%s\n", seconds(one.wall))
 
-	d.printf("2. in %s, with one more file in the middle that kills its worker ... ", plural(d.workers, "worker process"))
+	d.printf("2. in %s, with one more file in the middle that kills its worker ... ", numeral.Of(d.workers, "worker process"))
 	middle := slices.Insert(slices.Clone(d.files), len(d.files)/2, crasher)
-	many, err := d.lap(ctx, plural(d.workers, "worker"), middle, pool.WithWorkers(d.workers))
+	many, err := d.lap(ctx, numeral.Of(d.workers, "worker"), middle, pool.WithWorkers(d.workers))
 	if err != nil {
 		return err
 	}
@@ -235,10 +236,10 @@ func (d *demo) failures(l *lap) string {
 		fmt.Fprintf(&b, "A worker died under %s:\n", o.item.label())
 		fmt.Fprintf(&b, "  %s\n", printable(o.err.Error()))
 		fmt.Fprintf(&b, "  reason: %s; slot %d had pid %d and %s.\n", exit.Reason, o.slot, o.pid, l.successor(o.slot))
-		fmt.Fprintf(&b, "  No other file noticed: %s of %s have an answer of their own.\n", thousands(int64(l.items-len(l.deaths))), thousands(int64(l.items)))
+		fmt.Fprintf(&b, "  No other file noticed: %s of %s have an answer of their own.\n", numeral.Thousands(int64(l.items-len(l.deaths))), numeral.Thousands(int64(l.items)))
 	}
 	if n := len(l.unfit); n > 0 {
-		fmt.Fprintf(&b, "%s cannot be parsed; %d of %d in a testdata directory, broken on purpose to test compilers.\n", plural(n, "file"), inTestdata(l.unfit), n)
+		fmt.Fprintf(&b, "%s cannot be parsed; %d of %d in a testdata directory, broken on purpose to test compilers.\n", numeral.Of(n, "file"), inTestdata(l.unfit), n)
 	}
 	for _, o := range l.others {
 		fmt.Fprintln(&b, printable(o.complaint()))
@@ -268,15 +269,15 @@ func (l *lap) successor(slot int) string {
 
 // comparison is both laps side by side.
 func (d *demo) comparison(one, many *lap) string {
-	w := newTable("", "one process", plural(d.workers, "worker"))
+	w := newTable("", "one process", numeral.Of(d.workers, "worker"))
 	row := func(name string, show func(*lap) string) { w.AppendRow(table.Row{name, show(one), show(many)}) }
-	row("files", func(l *lap) string { return thousands(int64(l.items)) })
+	row("files", func(l *lap) string { return numeral.Thousands(int64(l.items)) })
 	row("wall time", func(l *lap) string { return seconds(l.wall) })
 	row("time in tasks", func(l *lap) string { return seconds(l.exec) })
-	row("files per second", func(l *lap) string { return thousands(int64(float64(l.items) / l.wall.Seconds())) })
+	row("files per second", func(l *lap) string { return numeral.Thousands(int64(float64(l.items) / l.wall.Seconds())) })
 	row("sent to the workers", func(l *lap) string { return byteSize(l.stats.BytesSent) })
 	row("received from them", func(l *lap) string { return byteSize(l.stats.BytesReceived) })
-	row("workers restarted", func(l *lap) string { return thousands(int64(l.stats.Restarts)) })
+	row("workers restarted", func(l *lap) string { return numeral.Thousands(int64(l.stats.Restarts)) })
 	w.AppendFooter(table.Row{"speed-up", "1.00 x", fmt.Sprintf("%.2f x", one.wall.Seconds()/many.wall.Seconds())})
 	return w.Render()
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/procpool/procpool/cmd/procpool/doctor"
+	"github.com/procpool/procpool/cmd/procpool/numeral"
 )
 
 // doctorFlags are what the command line says.
@@ -170,8 +171,8 @@ func doctorFinding(b *strings.Builder, f *doctor.Finding, p palette, width int, 
 }
 
 func doctorSummary(r *doctor.Report, p palette) string {
-	text := fmt.Sprintf("%s for %s in %.1f s: %d ok, %s, %s.", plural(len(r.Findings), "check"), plural(r.Workers, "worker"), r.Seconds,
-		r.Count(doctor.OK), plural(r.Count(doctor.Note), "note"), plural(r.Count(doctor.Problem), "problem"))
+	text := fmt.Sprintf("%s for %s in %.1f s: %d ok, %s, %s.", numeral.Of(len(r.Findings), "check"), numeral.Of(r.Workers, "worker"), r.Seconds,
+		r.Count(doctor.OK), numeral.Of(r.Count(doctor.Note), "note"), numeral.Of(r.Count(doctor.Problem), "problem"))
 	switch r.State {
 	case doctor.Problem:
 		var names []string

@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+
+	"github.com/procpool/procpool/cmd/procpool/numeral"
 )
 
 // dryRun prints the command of each item that would be run, counts them, and starts nothing. It returns the exit code.
@@ -43,12 +45,12 @@ func (j *job) list(ctx context.Context) {
 
 func (j *job) wouldRun() string {
 	workers := cmp.Or(int(j.flags.workers.workers), runtime.GOMAXPROCS(0))
-	text := fmt.Sprintf("dry run: %s would be run by %s", plural(j.tally.items-j.tally.failed, "item"), plural(workers, "worker"))
+	text := fmt.Sprintf("dry run: %s would be run by %s", numeral.Of(j.tally.items-j.tally.failed, "item"), numeral.Of(workers, "worker"))
 	if j.tally.failed > 0 {
-		text += fmt.Sprintf(", %s could not", thousands(int64(j.tally.failed)))
+		text += fmt.Sprintf(", %s could not", numeral.Thousands(int64(j.tally.failed)))
 	}
 	if skipped := j.counts.skipped.Load(); skipped > 0 {
-		text += fmt.Sprintf(", %s skipped", thousands(skipped))
+		text += fmt.Sprintf(", %s skipped", numeral.Thousands(skipped))
 	}
 	return text + "; nothing was started"
 }

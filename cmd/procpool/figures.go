@@ -2,22 +2,8 @@ package main
 
 import (
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 )
-
-// thousands is n with commas.
-func thousands(n int64) string {
-	if n < 0 {
-		return "-" + thousands(-n)
-	}
-	s := strconv.FormatInt(n, 10)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
 
 // byteSize is n in the largest binary unit that leaves it at least one.
 func byteSize(n int64) string {
@@ -49,16 +35,4 @@ func seconds(d time.Duration) string {
 func startWatch() func() time.Duration {
 	started := time.Now()
 	return func() time.Duration { return time.Since(started) }
-}
-
-// plural is n with its noun.
-func plural(n int, noun string) string {
-	switch {
-	case n == 1:
-	case strings.HasSuffix(noun, "s"):
-		noun += "es"
-	default:
-		noun += "s"
-	}
-	return thousands(int64(n)) + " " + noun
 }

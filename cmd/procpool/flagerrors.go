@@ -47,9 +47,7 @@ func unknownFlag(cmd *cobra.Command, unknown *pflag.NotExistError, err error) er
 
 // elsewhere are flags of GNU parallel and xargs, and ours that do the same.
 var elsewhere = map[string]string{
-	"P": "workers", "jobs": "workers", "max-procs": "workers", "n": "chunk", "N": "chunk", "max-args": "chunk", "L": "chunk",
-	"bar": "progress", "eta": "progress", "halt": "max-failures", "halt-on-error": "max-failures", "resume-failed": "retry-failed", "a": "stdin", "arg-file": "stdin", "0": "stdin", "null": "stdin",
-	"noswap": "memfree", "memsuspend": "memfree", "outputasfiles": "results", "files": "results", "keep-order": "unordered", "k": "unordered", "t": "dry-run", "verbose": "dry-run",
+	"P": "workers", "jobs": "workers", "max-procs": "workers", "bar": "progress", "eta": "progress", "halt": "max-failures", "resume-failed": "retry-failed", "null": "stdin",
 }
 
 // withOurName says which flag of ours does what one of another program does.
@@ -58,7 +56,8 @@ func withOurName(cmd *cobra.Command, name string, err error) error {
 	if ours == nil {
 		return err
 	}
-	return fmt.Errorf("%w; here it is --%s: %s", err, ours.Name, ours.Usage)
+	placeholder, usage := pflag.UnquoteUsage(ours)
+	return fmt.Errorf("%w; here it is --%s %s: %s", err, ours.Name, placeholder, firstSentence(usage))
 }
 
 // wanted says what a flag takes.

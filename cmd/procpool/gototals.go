@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
+
+	"github.com/procpool/procpool/cmd/procpool/numeral"
 )
 
 const (
@@ -170,7 +172,7 @@ func (t *goTotals) dirTable() string {
 		w.AppendRow(s.row(printable(s.Dir)))
 	}
 	if others.Files > 0 {
-		w.AppendRow(others.row(thousands(int64(len(list)-shownDirs)) + " others"))
+		w.AppendRow(others.row(numeral.Thousands(int64(len(list)-shownDirs)) + " others"))
 	}
 	w.AppendFooter(t.all.row("total"))
 	return w.Render()
@@ -179,7 +181,7 @@ func (t *goTotals) dirTable() string {
 func (s *goSum) row(name string) table.Row {
 	row := table.Row{name}
 	for _, n := range []int{s.Files, s.Functions, s.Lines, s.Code, s.Comment, s.Blank, s.Complexity} {
-		row = append(row, thousands(int64(n)))
+		row = append(row, numeral.Thousands(int64(n)))
 	}
 	return row
 }
@@ -188,7 +190,7 @@ func (t *goTotals) funcTable(title string, funcs []placedFunc) string {
 	w := newTable(title, "lines", "complexity", "where")
 	for _, f := range funcs {
 		where := printable(t.shown(f.Path)) + ":" + strconv.Itoa(f.Line)
-		w.AppendRow(table.Row{printable(f.Name), thousands(int64(f.Lines)), thousands(int64(f.Complexity)), where})
+		w.AppendRow(table.Row{printable(f.Name), numeral.Thousands(int64(f.Lines)), numeral.Thousands(int64(f.Complexity)), where})
 	}
 	return w.Render()
 }

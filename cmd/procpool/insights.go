@@ -8,6 +8,7 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 
+	"github.com/procpool/procpool/cmd/procpool/numeral"
 	"github.com/procpool/procpool/pool"
 )
 
@@ -33,7 +34,7 @@ func functionInsights(in pool.Insights) string {
 	w.SetTitle("by function")
 	for _, f := range in.Functions {
 		w.AppendRow(table.Row{
-			printable(f.Func), thousands(int64(f.Tasks)), thousands(int64(f.Failed)), seconds(f.Exec), byteSize(f.ArgBytes), byteSize(f.ResultBytes),
+			printable(f.Func), numeral.Thousands(int64(f.Tasks)), numeral.Thousands(int64(f.Failed)), seconds(f.Exec), byteSize(f.ArgBytes), byteSize(f.ResultBytes),
 		})
 	}
 	return w.Render() + "\n\n" + distributions(in)
@@ -79,7 +80,7 @@ func workerInsights(in pool.Insights) string {
 			name = "spares"
 		}
 		w.AppendRow(table.Row{
-			name, one.Processes, thousands(int64(one.Tasks)), thousands(int64(one.Failed)),
+			name, one.Processes, numeral.Thousands(int64(one.Tasks)), numeral.Thousands(int64(one.Failed)),
 			seconds(one.Start), seconds(one.Init), seconds(one.Working), seconds(one.Waiting), seconds(one.Idle), seconds(one.Exit),
 		})
 	}
@@ -120,7 +121,7 @@ func stageInsights(in pool.Insights) string {
 			d := s.of(&f.Stages)
 			w.AppendRow(table.Row{s.name, seconds(d), share(d, f.Stages.Total())})
 		}
-		w.AppendFooter(table.Row{"mean of " + plural(f.Samples, "task"), seconds(f.Stages.Total()), ""})
+		w.AppendFooter(table.Row{"mean of " + numeral.Of(f.Samples, "task"), seconds(f.Stages.Total()), ""})
 		b.WriteString(w.Render() + "\n")
 	}
 	return b.String()
@@ -172,7 +173,7 @@ func itemText(index int) string {
 	if index < 0 {
 		return "call"
 	}
-	return "#" + thousands(int64(index))
+	return "#" + numeral.Thousands(int64(index))
 }
 
 func advice(in pool.Insights) string {

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/procpool/procpool/cmd/procpool/numeral"
 	"github.com/procpool/procpool/internal/stack"
 	"github.com/procpool/procpool/pool"
 )
@@ -472,18 +473,18 @@ func (j *job) early(why string, code int) int {
 // left says what was done of a run that ended early, and what was not.
 func (j *job) left() string {
 	done, failed, skipped := j.counts.done.Load(), j.counts.failed.Load(), j.counts.skipped.Load()
-	text := plural(int(done), "item") + " done"
+	text := numeral.Of(int(done), "item") + " done"
 	if failed > 0 {
-		text += fmt.Sprintf(", %s of them failed", thousands(failed))
+		text += fmt.Sprintf(", %s of them failed", numeral.Thousands(failed))
 	}
 	if skipped > 0 {
-		text += fmt.Sprintf(", %s skipped", thousands(skipped))
+		text += fmt.Sprintf(", %s skipped", numeral.Thousands(skipped))
 	}
 	if j.source.readsStdin() && !j.complete {
 		return text + "; the rest of standard input was not run"
 	}
 	if left := j.counts.total.Load() - done - skipped; left > 0 {
-		text += fmt.Sprintf(", %s left", thousands(left))
+		text += fmt.Sprintf(", %s left", numeral.Thousands(left))
 	}
 	return text
 }

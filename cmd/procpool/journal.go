@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/procpool/procpool/cmd/procpool/journal"
+	"github.com/procpool/procpool/cmd/procpool/numeral"
 	"github.com/procpool/procpool/pool"
 )
 
@@ -258,7 +259,7 @@ func (k *keeper) close(bool) error {
 	k.waiting.close()
 	flushed := k.job.out.flush() // it may have added a record after the last line
 	if lost := k.job.lost.Load(); lost > 0 && !k.job.dry {
-		k.job.console.say(fmt.Sprintf("procpool: %s failed in an earlier run and %s left out; to try again: %s", plural(int(lost), "item"), wasWere(lost), k.again("--retry-failed")))
+		k.job.console.say(fmt.Sprintf("procpool: %s failed in an earlier run and %s left out; to try again: %s", numeral.Of(int(lost), "item"), wasWere(lost), k.again("--retry-failed")))
 	}
 	return errors.Join(flushed, k.journal.Close())
 }
@@ -273,7 +274,7 @@ func wasWere(n int64) string {
 // tellPast says what the journal has already.
 func (k *keeper) tellPast() {
 	if done, failed := k.journal.Done(), k.journal.Failed(); done+failed > 0 {
-		k.job.console.say(fmt.Sprintf("procpool: journal %q: %s done, %s failed", k.part.path, thousands(int64(done)), thousands(int64(failed))))
+		k.job.console.say(fmt.Sprintf("procpool: journal %q: %s done, %s failed", k.part.path, numeral.Thousands(int64(done)), numeral.Thousands(int64(failed))))
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
+	"github.com/procpool/procpool/cmd/procpool/numeral"
 	"github.com/procpool/procpool/pool"
 )
 
@@ -44,15 +45,15 @@ func (c *counts) add(failed bool) {
 // text says how far the run is after some time, and how long it may go on.
 func (c *counts) text(elapsed time.Duration) string {
 	done, failed, skipped, total := c.done.Load(), c.failed.Load(), c.skipped.Load(), c.total.Load()
-	text := thousands(done + skipped)
+	text := numeral.Thousands(done + skipped)
 	if total > 0 {
-		text += fmt.Sprintf(" / %s (%d%%)", thousands(total), (done+skipped)*100/total)
+		text += fmt.Sprintf(" / %s (%d%%)", numeral.Thousands(total), (done+skipped)*100/total)
 	}
 	if skipped > 0 {
-		text += fmt.Sprintf(", %s skipped", thousands(skipped))
+		text += fmt.Sprintf(", %s skipped", numeral.Thousands(skipped))
 	}
 	if failed > 0 {
-		text += fmt.Sprintf(", %s failed", thousands(failed))
+		text += fmt.Sprintf(", %s failed", numeral.Thousands(failed))
 	}
 	if done == 0 || elapsed < time.Second {
 		return text
@@ -69,7 +70,7 @@ func (c *counts) text(elapsed time.Duration) string {
 func rate(perSecond float64) string {
 	switch {
 	case perSecond >= 10:
-		return thousands(int64(perSecond)) + "/s"
+		return numeral.Thousands(int64(perSecond)) + "/s"
 	case perSecond >= 1:
 		return fmt.Sprintf("%.1f/s", perSecond)
 	case perSecond*60 >= 1:

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/procpool/procpool/cmd/procpool/numeral"
 	"github.com/procpool/procpool/pool"
 )
 
@@ -24,7 +25,7 @@ func (in *inputPart) define(fs *pflag.FlagSet) {
 	fs.StringVar(&in.stdin, "stdin", "", "`FORMAT` of standard input: lines, nul or json (default: json with --json, else lines)")
 	fs.IntVar(&in.chunk, "chunk", 0, "let `N` items travel together (default: as their running time suggests)")
 	fs.IntVar(&in.window, "window", 0, "let at most `N` items be under way (default: as their running time suggests)")
-	fs.BoolVar(&in.shuf, "shuf", false, fmt.Sprintf("run the inputs in random order; of more than %s, in the order of a window of so many", thousands(shuffleItems)))
+	fs.BoolVar(&in.shuf, "shuf", false, fmt.Sprintf("run the inputs in random order; of more than %s, in the order of a window of so many", numeral.Thousands(shuffleItems)))
 	fs.Uint64Var(&in.seed, "seed", 0, "with --shuf: the order of an earlier run with the same `N` (default: another one each time)")
 	fs.BoolVar(&in.dryRun, "dry-run", false, "print the commands that would be run, count them, and start nothing")
 }

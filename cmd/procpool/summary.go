@@ -6,6 +6,7 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 
+	"github.com/procpool/procpool/cmd/procpool/numeral"
 	"github.com/procpool/procpool/pool"
 )
 
@@ -43,24 +44,24 @@ func (t *tally) hasSpeedUp() bool { return t.exec >= 10*time.Millisecond && t.ex
 func (t *tally) table(stats pool.Stats, workers int, more []func() (name, value string)) string {
 	w := newTable("summary", "")
 	row := func(name, value string) { w.AppendRow(table.Row{name, value}) }
-	row("items", thousands(int64(t.items)))
-	row("failed", thousands(int64(t.failed)))
+	row("items", numeral.Thousands(int64(t.items)))
+	row("failed", numeral.Thousands(int64(t.failed)))
 	row("wall time", seconds(t.wall))
 	row("time in tasks", seconds(t.exec))
 	row("CPU time in tasks", seconds(t.cpu))
 	if t.hasSpeedUp() {
-		row("speed-up over one process", fmt.Sprintf("%.2f x with %s", t.speedUp(), plural(workers, "worker")))
+		row("speed-up over one process", fmt.Sprintf("%.2f x with %s", t.speedUp(), numeral.Of(workers, "worker")))
 	}
 	row("sent to the workers", byteSize(stats.BytesSent))
 	row("received from them", byteSize(stats.BytesReceived))
 	if stats.Retried > 0 {
-		row("tried again", thousands(int64(stats.Retried)))
+		row("tried again", numeral.Thousands(int64(stats.Retried)))
 	}
 	if stats.Recycles > 0 {
-		row("workers renewed", thousands(int64(stats.Recycles)))
+		row("workers renewed", numeral.Thousands(int64(stats.Recycles)))
 	}
 	if stats.Restarts > 0 {
-		row("workers restarted", thousands(int64(stats.Restarts)))
+		row("workers restarted", numeral.Thousands(int64(stats.Restarts)))
 	}
 	for _, r := range more {
 		row(r())

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/procpool/procpool/cmd/procpool/numeral"
 	"github.com/procpool/procpool/pool"
 )
 
@@ -40,7 +41,7 @@ func (w workersText) word(one pool.WorkerInfo) string {
 		text += ", " + byteSize(one.RSS)
 	}
 	if one.Restarts > 0 {
-		text += fmt.Sprintf(", %s", plural(one.Restarts, "restart"))
+		text += fmt.Sprintf(", %s", numeral.Of(one.Restarts, "restart"))
 	}
 	return text
 }
@@ -83,9 +84,9 @@ func (w workersText) summary() string {
 		parts = append(parts, byteSize(memory))
 	}
 	if restarts > 0 {
-		parts = append(parts, plural(restarts, "restart"))
+		parts = append(parts, numeral.Of(restarts, "restart"))
 	}
-	return plural(len(w.workers), "worker") + ": " + cmp.Or(strings.Join(parts, ", "), "none yet")
+	return numeral.Of(len(w.workers), "worker") + ": " + cmp.Or(strings.Join(parts, ", "), "none yet")
 }
 
 // clippedTo is plain text, cut off at so many columns.

@@ -34,6 +34,7 @@ func TestRow031WorkerThatIsStoppedBeforeItsHelloIsAStartErrorInTime(t *testing.T
 	var failed *pool.StartError
 	require.ErrorAs(t, err, &failed)
 	assert.Equal(t, "hello", failed.Stage)
+	assert.ErrorContains(t, err, "it has not reached worker.Main")
 	assert.False(t, w.running())
 }
 

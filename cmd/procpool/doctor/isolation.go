@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/procpool/procpool/cmd/procpool/numeral"
 	"github.com/procpool/procpool/internal/harden"
 )
 
@@ -60,7 +61,7 @@ func judgeSeccomp(_ *system, f seccompFacts) verdict {
 	}
 	switch {
 	case f.Mode > 0 && f.Filters > 0:
-		found += fmt.Sprintf("; this process is under %s already", many(f.Filters, "filter"))
+		found += fmt.Sprintf("; this process is under %s already", numeral.Of(f.Filters, "filter"))
 	case f.Mode > 0:
 		found += "; this process is under a filter already"
 	case f.Mode == 0:

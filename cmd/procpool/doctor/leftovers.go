@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/procpool/procpool/cmd/procpool/numeral"
 	"github.com/procpool/procpool/pool"
 )
 
@@ -79,5 +80,5 @@ func judgeOrphans(_ *system, f orphanFacts) verdict {
 	case f.Fault != "":
 		return verdict{Problem, f.Fault, does, "see the problems above"}
 	}
-	return verdict{OK, fmt.Sprintf("a program was killed (SIGKILL) while %s looped for ever: gone after %s", many(int64(f.Workers), "worker"), span(time.Duration(f.Took))), does, ""}
+	return verdict{OK, fmt.Sprintf("a program was killed (SIGKILL) while %s looped for ever: gone after %s", numeral.Of(int64(f.Workers), "worker"), span(time.Duration(f.Took))), does, ""}
 }

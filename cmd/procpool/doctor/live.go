@@ -12,6 +12,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/procpool/procpool/cmd/procpool/numeral"
 	"github.com/procpool/procpool/pool"
 	"github.com/procpool/procpool/worker"
 )
@@ -165,7 +166,7 @@ func (s *system) weigh(pid int) (threads, private int64) {
 const startDoes = "New returns when every worker is ready, or says why one is not and leaves none behind"
 
 func judgeStart(_ *system, f startFacts) verdict {
-	found := fmt.Sprintf("%s ready after %s", many(int64(f.Workers), "worker"), span(time.Duration(f.Took)))
+	found := fmt.Sprintf("%s ready after %s", numeral.Of(int64(f.Workers), "worker"), span(time.Duration(f.Took)))
 	if f.Threads > 0 {
 		found += fmt.Sprintf("; each has %s threads and %s for itself", trimmed(f.Threads), size(f.Private))
 	}
@@ -228,7 +229,7 @@ func judgeTasks(_ *system, f taskFacts) verdict {
 	if f.Fault != "" {
 		return verdict{Problem, "tasks fail: " + f.Fault, does, "see the problems above"}
 	}
-	found := fmt.Sprintf("%s answered rightly, %s each; a call that waits takes %s", many(int64(f.Tasks), "task"), span(time.Duration(f.Each)), span(time.Duration(f.Call)))
+	found := fmt.Sprintf("%s answered rightly, %s each; a call that waits takes %s", numeral.Of(int64(f.Tasks), "task"), span(time.Duration(f.Each)), span(time.Duration(f.Call)))
 	return verdict{OK, found, does, ""}
 }
 
@@ -285,7 +286,7 @@ func judgeDeath(_ *system, f deathFacts) verdict {
 	if f.Fault != "" {
 		return verdict{Problem, f.Fault, does, "see the problems above"}
 	}
-	return verdict{OK, fmt.Sprintf("a worker was killed: 1 of %s failed (%s), its neighbours did not, and the worker was replaced", many(int64(f.Tasks), "task"), f.Ended), does, ""}
+	return verdict{OK, fmt.Sprintf("a worker was killed: 1 of %s failed (%s), its neighbours did not, and the worker was replaced", numeral.Of(int64(f.Tasks), "task"), f.Ended), does, ""}
 }
 
 type timeoutFacts struct {

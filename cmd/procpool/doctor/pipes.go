@@ -1,6 +1,10 @@
 package doctor
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/procpool/procpool/cmd/procpool/numeral"
+)
 
 type pipeFacts struct {
 	Default    int64  `json:"default_bytes"` // the capacity that a new pipe has
@@ -44,9 +48,9 @@ func judgePipes(s *system, f pipeFacts) verdict {
 		found += " (does not count for a privileged process)"
 	}
 	if f.InUse >= 0 {
-		found += fmt.Sprintf("; %s of this user in use, %s at the usual size", many(f.InUse, "pipe"), size(f.InUse*usualPipe))
+		found += fmt.Sprintf("; %s of this user in use, %s at the usual size", numeral.Of(f.InUse, "pipe"), size(f.InUse*usualPipe))
 	}
-	does := fmt.Sprintf("the two wires of each of %s hold %s", many(int64(s.Workers), "worker"), size(f.Got))
+	does := fmt.Sprintf("the two wires of each of %s hold %s", numeral.Of(int64(s.Workers), "worker"), size(f.Got))
 	switch {
 	case f.Default < usualPipe:
 		return verdict{

@@ -3,6 +3,8 @@ package doctor
 import (
 	"fmt"
 	"strings"
+
+	"github.com/procpool/procpool/cmd/procpool/numeral"
 )
 
 // What a worker costs its user and its parent, measured by a test: descriptors in the parent (five pipes, a socket, the status page, two pidfds), those
@@ -57,17 +59,17 @@ func judgeProcesses(s *system, f processFacts) verdict {
 		found += " (the limit does not count for a privileged process)"
 	}
 	if f.UserThreads >= 0 {
-		found += ", has " + thousands(f.UserThreads)
+		found += ", has " + numeral.Thousands(f.UserThreads)
 	}
 	if f.GroupLimit != unlimited && f.GroupLimit > 0 {
-		found += fmt.Sprintf("; the control group may have %s, has %s", thousands(f.GroupLimit), thousands(f.GroupCount))
+		found += fmt.Sprintf("; the control group may have %s, has %s", numeral.Thousands(f.GroupLimit), numeral.Thousands(f.GroupCount))
 	}
 	v := verdict{OK, found, "", ""}
 	if f.TightestName == "" {
 		v.does = fmt.Sprintf("counts about %d threads for each worker; no limit is near", f.PerWorker)
 		return v
 	}
-	v.does = fmt.Sprintf("counts about %d threads for each worker: %s allows some %s workers more", f.PerWorker, f.TightestName, thousands(f.WorkersFit))
+	v.does = fmt.Sprintf("counts about %d threads for each worker: %s allows some %s workers more", f.PerWorker, f.TightestName, numeral.Thousands(f.WorkersFit))
 	raise := "raise " + f.TightestName + raiseHow(f.TightestName)
 	switch {
 	case f.WorkersFit < int64(s.Workers):
@@ -110,14 +112,14 @@ func (f *descriptorFacts) fit(processors int) {
 func judgeDescriptors(s *system, f descriptorFacts) verdict {
 	found := fmt.Sprintf("%s descriptors may be open", limitText(f.Limit))
 	if f.Open >= 0 {
-		found += fmt.Sprintf(", %s are", thousands(f.Open))
+		found += fmt.Sprintf(", %s are", numeral.Thousands(f.Open))
 	}
 	v := verdict{OK, found, "", ""}
 	v.does = fmt.Sprintf("takes %d in the parent for each worker, and %d more while it starts", f.PerWorker, f.Starting)
 	if f.WorkersFit == unlimited {
 		return v
 	}
-	v.does += fmt.Sprintf(": enough for some %s", many(f.WorkersFit, "worker"))
+	v.does += fmt.Sprintf(": enough for some %s", numeral.Of(f.WorkersFit, "worker"))
 	raise := "raise the limit: ulimit -n, LimitNOFILE= of a systemd unit, or nofile in /etc/security/limits.conf"
 	switch {
 	case f.WorkersFit < int64(s.Workers):

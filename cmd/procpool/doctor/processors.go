@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"slices"
 	"time"
+
+	"github.com/procpool/procpool/cmd/procpool/numeral"
 )
 
 type processorFacts struct {
@@ -34,7 +36,7 @@ func (f *processorFacts) best() int {
 }
 
 func judgeProcessors(s *system, f processorFacts) verdict {
-	found := many(int64(f.Allowed), "processor")
+	found := numeral.Of(int64(f.Allowed), "processor")
 	if f.Online > f.Allowed {
 		found = fmt.Sprintf("%d of %d processors (affinity)", f.Allowed, f.Online)
 	}
@@ -47,7 +49,7 @@ func judgeProcessors(s *system, f processorFacts) verdict {
 		found += ", no quota"
 	}
 	found += fmt.Sprintf(", GOMAXPROCS %d", f.GOMAXPROCS)
-	does := fmt.Sprintf("starts %s by default", many(int64(f.GOMAXPROCS), "worker"))
+	does := fmt.Sprintf("starts %s by default", numeral.Of(int64(f.GOMAXPROCS), "worker"))
 	switch {
 	case f.Variable != "" && f.GOMAXPROCS > f.best():
 		return verdict{Note, found, does, fmt.Sprintf("GOMAXPROCS=%s is more than can work at a time: unset it, or pool.WithWorkers(%d)", f.Variable, f.best())}

@@ -3,9 +3,10 @@ package doctor
 import (
 	"fmt"
 	"math"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/procpool/procpool/cmd/procpool/numeral"
 )
 
 // size is a number of bytes for people.
@@ -39,29 +40,6 @@ func span(d time.Duration) string {
 	return fmt.Sprintf("%d ns", d.Nanoseconds())
 }
 
-// many is a number with its noun.
-func many(n int64, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	if strings.HasSuffix(noun, "s") {
-		noun += "e"
-	}
-	return thousands(n) + " " + noun + "s"
-}
-
-// thousands is 1234567 as 1,234,567.
-func thousands(n int64) string {
-	if n < 0 {
-		return "-" + thousands(-n)
-	}
-	digits := strconv.FormatInt(n, 10)
-	for i := len(digits) - 3; i > 0; i -= 3 {
-		digits = digits[:i] + "," + digits[i:]
-	}
-	return digits
-}
-
 // unlimited stands for no limit in facts.
 const unlimited = math.MaxInt64
 
@@ -70,7 +48,7 @@ func limitText(n int64) string {
 	if n == unlimited {
 		return "unlimited"
 	}
-	return thousands(n)
+	return numeral.Thousands(n)
 }
 
 // join lists words: "a, b and c".
