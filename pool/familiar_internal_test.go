@@ -29,6 +29,16 @@ func TestWhatIsFamiliarIsNotTakenForAFunctionOfOtherTypesOrAnotherName(t *testin
 	require.ErrorIs(t, err, errZeroFunc)
 }
 
+func TestAFunctionThatIsNotFamiliarCostsNoAllocation(t *testing.T) {
+	p := &Pool{core: &core{}}
+	one, other := worker.Named[int, int]("f"), worker.Named[int, int]("g")
+	allocs := testing.AllocsPerRun(missesForAnother, func() {
+		_, _ = newTyped(p, one)
+		_, _ = newTyped(p, other)
+	})
+	require.Less(t, allocs, 1.0, "but for the one in %d that is kept", missesForAnother)
+}
+
 func TestEachCallOfAFamiliarFunctionCarriesItsOwn(t *testing.T) {
 	p := &Pool{core: &core{}}
 	carries := worker.Named[worker.Blob, int]("f")

@@ -36,16 +36,19 @@ type reading[R any] struct {
 var errZeroFunc = errors.New("procpool: the function is the zero Func; get one from worker.Register or worker.Named")
 
 func newTyped[A, R any](p *Pool, fn worker.Func[A, R]) (typed[A, R], error) {
-	t, known := p.core.familiar.find().(*typed[A, R])
-	if !known || t.fn != fn.Name() {
-		made, err := makeTyped(p, fn)
-		if err != nil {
-			return made, err
+	var own typed[A, R]
+	if t, known := p.core.familiar.find().(*typed[A, R]); known && t.fn == fn.Name() {
+		own = *t
+	} else {
+		var err error
+		if own, err = makeTyped(p, fn); err != nil {
+			return own, err
 		}
-		t = &made
-		p.core.familiar.missed(t)
+		if p.core.familiar.missed() {
+			kept := own // only what is kept is allocated
+			p.core.familiar.keep(&kept)
+		}
 	}
-	own := *t
 	if own.args.Carries() {
 		own.pack = &packing{core: p.core}
 	}
@@ -69,11 +72,10 @@ func (f *familiar) find() any {
 	return nil
 }
 
-func (f *familiar) missed(t any) {
-	if f.misses.Add(1)%missesForAnother == 1 {
-		f.typed.Store(&t)
-	}
-}
+// missed reports whether the function that was called is to take the place.
+func (f *familiar) missed() bool { return f.misses.Add(1)%missesForAnother == 1 }
+
+func (f *familiar) keep(t any) { f.typed.Store(&t) }
 
 func makeTyped[A, R any](p *Pool, fn worker.Func[A, R]) (typed[A, R], error) {
 	t := typed[A, R]{core: p.core, args: codec.For[A]()}
